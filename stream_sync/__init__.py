@@ -1,0 +1,1 @@
+"""Keeps marketing and support tools in step with a data warehouse."""

@@ -1,0 +1,200 @@
+"""The words of the service as types: what flows from Kafka to a destination, and what comes back.
+
+Invariants:
+- A `Change` is one decoded source record, an `Intent` is what one activation wants for one person, an `Outcome` is
+  what became of an intent.
+- Rows hold *wire* values. `Columns` reads them as Python values (design: int, float, bool, str, Decimal, date, time,
+  datetime, timedelta, bytes, list, dict, None), on demand: a value that did not change is never decoded.
+- Nothing here does I/O or knows a library's types; a Kafka message is seen through the `Record` protocol only.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+Mode = Literal["update", "upsert", "mirror"]
+Section = Literal["fields", "attributes"]
+Op = Literal["r", "c", "u", "d", "t", "tombstone"]
+Kind = Literal["insert", "update", "delete"]
+Stage = Literal["KEY_CONVERTER", "VALUE_CONVERTER", "TRANSFORMATION", "TASK_PUT"]
+
+Value = Any
+"""A column's Python value, see the module's docstring."""
+Sent = Any
+"""A value in the form a destination takes: made of None, bool, int, float, Decimal, str, list and dict."""
+Row = Any
+"""One row image: an object whose attributes are wire values; only `Columns` knows how to read it."""
+
+
+class Absent(enum.Enum):
+    """What a column can hold besides a value. Never sent."""
+
+    UNAVAILABLE = "unavailable"
+    """Unchanged TOAST and its like: the database did not say."""
+    MISSING = "missing"
+    """The record has no such column."""
+
+
+class Omitted(enum.Enum):
+    """Why a mapped value is left out of what is sent."""
+
+    UNAVAILABLE = "unavailable"
+    MISSING = "missing"
+    UNREPRESENTABLE = "unrepresentable"
+    NULL_SKIPPED = "null_skipped"
+
+
+class UnrepresentableError(ValueError):
+    """A wire value that no Python value can hold (an infinite timestamp, a date out of range). Not a type error."""
+
+
+class WireValueError(ValueError):
+    """A wire value that is not of its column's type. The message names the column, never the value."""
+
+
+class Record(Protocol):
+    """One Kafka record as consumed: what confluent_kafka.Message offers."""
+
+    def topic(self) -> str | None: ...
+    def partition(self) -> int | None: ...
+    def offset(self) -> int | None: ...
+    def key(self) -> bytes | None: ...
+    def value(self) -> bytes | None: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]] | None: ...
+    def timestamp(self) -> tuple[int, int]: ...
+
+
+class Columns(Protocol):
+    """How to read the rows of one wire schema. One object per schema, compared by identity, so that whoever compiles
+    something against it does so once per schema."""
+
+    def reader(self, name: str) -> Callable[[Row], Value]:
+        """Reads a column as a Python value. Valid only where `raw` gives no `Absent`. The returned function raises
+        UnrepresentableError or WireValueError."""
+        ...
+
+    def raw(self, name: str) -> Callable[[Row], Any]:
+        """Reads a column's wire value, or an `Absent` member. Cheap; equal wire values mean equal values."""
+        ...
+
+
+class Change(msgspec.Struct, gc=False):
+    """One decoded row change."""
+
+    op: Op
+    before: Row | None
+    after: Row | None
+    columns: Columns
+    record: Record
+    ts_ms: int | None = None
+    """The source's commit time, milliseconds since the epoch."""
+    incomplete: bool = False
+    """True where some needed column of `before` or `after` may be `Absent`."""
+    key: Row | None = None
+    """The record key's columns as a row (all others MISSING); given for `d` and `tombstone` only."""
+    key_columns: Columns | None = None
+    new_key: Row | None = None
+    """For `d` and `tombstone` with the header `__debezium.newkey`: that key as a row, read with `key_columns`."""
+    key_changed: bool = False
+    """True where the header `__debezium.newkey` was there, readable or not."""
+
+
+class NotAChange(msgspec.Struct, frozen=True):
+    """A record that is no row change: heartbeat, transaction, schema change, message, notification."""
+
+    kind: str
+
+
+class Undecodable(msgspec.Struct, frozen=True):
+    """A record that cannot be decoded: a dead letter. The message carries no data of the record."""
+
+    stage: Stage
+    code: str
+    message: str
+
+
+Decoded = Change | NotAChange | Undecodable
+
+
+class Intent(msgspec.Struct, frozen=True, gc=False):
+    """What an activation wants done to one person.
+
+    `values` is worked out when it is read: most updates send only what changed.
+    """
+
+    kind: Kind
+    identifier: str
+    """The person at the destination, normalised."""
+    identified_by: str
+    """Which identifier it is: `external_id`, `email` …"""
+    changed: Mapping[str, Sent] | None = None
+    """What changed, name to value in the form sent; None = the whole row is to be sent."""
+    row: Row | None = None
+    mapped: Callable[[Row], dict[str, Sent]] | None = None
+    older: Mapping[str, Sent] | None = None
+    """Values of merged, older intents: they stand in for names the newest row does not know."""
+    follows: str | None = None
+    """For the Delete of an old identifier: the new identifier whose Insert must be Delivered first."""
+
+    @property
+    def values(self) -> dict[str, Sent]:
+        """The whole mapped row: name to value in the form sent; names whose value is omitted are not in it."""
+        own = self.mapped(self.row) if self.mapped is not None and self.row is not None else {}
+        return {**self.older, **own} if self.older else own
+
+    @property
+    def to_send(self) -> Mapping[str, Sent]:
+        """What a write should carry: the changed values, or the whole row."""
+        return self.values if self.changed is None else self.changed
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """The destination took it."""
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """Rightly without effect, for instance an update of a person the destination does not know."""
+
+    reason: str
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """Put aside for a person to decide."""
+
+    reason: str
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Refused for good: a dead letter. `code` is of a closed set, `message` is without personal data and secrets."""
+
+    code: str
+    message: str
+    status: int | None = None
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Not yet: the destination failed. `after` in seconds where the vendor said so."""
+
+    reason: str
+    after: float | None = None
+
+
+class Throttled(msgspec.Struct, frozen=True):
+    """Not yet: the vendor asks to wait `after` seconds (None: it did not say). Uses up no attempt."""
+
+    reason: str
+    after: float | None = None
+
+
+class Halt(msgspec.Struct, frozen=True):
+    """Nothing can go on until a person acts: credentials, permissions, a wrong address."""
+
+    reason: str
+
+
+Outcome = Delivered | Ignored | Parked | Rejected | Retry | Throttled | Halt
+DELIVERED = Delivered()
