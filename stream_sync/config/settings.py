@@ -1,0 +1,111 @@
+"""The config file as types: what the rest of the service reads.
+
+Invariants:
+- Frozen, every default filled in, no key unknown; what is wrong was said by `load` before one of these is in use.
+- `fields`, `attributes` and `identifier` are always mappings from a name at the destination to SQL text, however
+  they were written.
+- Rules between parts (a mirror needs `before: full` …) are in `rules.py`; here is only what one part says by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+
+from stream_sync.config.values import Duration, Rate, Secret, Url, Whole
+from stream_sync.model import Mode
+
+Nulls = Literal["unset", "skip"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DestinationSettings(_Part):
+    """What every destination type has; a sink's `Settings` adds its address and credentials (use `SecureUrl` and
+    `Secret` of `values.py`) and its own default rate."""
+
+    type: str
+    rate_limit: Rate | None = None
+
+
+class SchemaRegistry(_Part):
+    url: Url
+    basic_auth: Annotated[Secret | None, BeforeValidator(lambda value: None if value == "" else value)] = None
+    """user:password"""
+
+
+class Admin(_Part):
+    host: str = "127.0.0.1"
+    port: Annotated[Whole, Field(ge=0, le=65535)] = 8080
+    """0 = any free port"""
+
+
+class Source(_Part):
+    """One Kafka topic of row changes of one table or model."""
+
+    topic: str
+    format: Literal["debezium", "flattened"] = "debezium"
+    encoding: Literal["auto", "json", "avro"] = "auto"
+    key: tuple[str, ...] | None = None
+    """The record key's columns; None = learnt from the first record."""
+    before: Literal["key", "full"] = "key"
+    types: dict[str, str] = {}
+
+
+class Deletes(_Part):
+    """The guard of a mirror's deletes."""
+
+    after: Duration = 60.0
+    max: Annotated[Whole, Field(ge=0)]
+    per: Duration
+
+
+class Batch(_Part):
+    max_records: Annotated[Whole, Field(ge=1)] | None = None
+    """None = as many as the destination takes."""
+    max_wait: Duration = 1.0
+
+
+class DeadLetters(_Part):
+    max_consecutive: Annotated[Whole, Field(ge=1)] = 1000
+
+
+class Activation(_Part):
+    """Source + destination + sync mode + segment + identifier + mapping."""
+
+    source: str
+    destination: str
+    mode: Mode
+    where: str | None = None
+    identifier: dict[str, str]
+    fields: dict[str, str] = {}
+    attributes: dict[str, str] = {}
+    nulls: Nulls | None = None
+    """`load` fills in the destination's default."""
+    send: Literal["changed", "whole"] = "changed"
+    deletes: Deletes | None = None
+    batch: Batch = Batch()
+    dead_letters: DeadLetters = DeadLetters()
+
+
+def _admin(value: object) -> object:
+    # YAML 1.2 reads `off` as text; YAML 1.1 and people read it as false.
+    return None if value is False or value in ("off", "false") else value
+
+
+class Config(_Part):
+    """The whole file."""
+
+    name: str
+    kafka: dict[str, Secret | str | int | float | bool]
+    """librdkafka's properties; those that hold a secret are Secret."""
+    schema_registry: SchemaRegistry | None = None
+    admin: Annotated[Admin | None, BeforeValidator(_admin)] = Admin()
+    """None = off"""
+    sources: dict[str, Source]
+    destinations: dict[str, SerializeAsAny[DestinationSettings]]
+    activations: dict[str, Activation]
+    shutdown_timeout: Duration = 20.0
