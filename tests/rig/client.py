@@ -1,0 +1,142 @@
+"""What tests ask of Kafka: topics made, records written and read, offsets seen. Real librdkafka clients, no fakes.
+
+Invariants:
+- Every call is synchronous and returns when Kafka has said so, or raises within `LIMIT` seconds.
+- Nothing here joins a consumer group: a test's look never disturbs the service's members.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+LIMIT = 20.0
+"""Seconds."""
+
+
+class Outgoing(NamedTuple):
+    """A record to write. Without `partition` the key's hash (murmur2, as Kafka's Java clients) chooses."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    partition: int = -1
+    timestamp: int = 0
+    """Milliseconds since the epoch; 0 = now."""
+
+
+class Kafka:
+    """A broker as the tests see it."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+    def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
+        """Creates a topic and returns its name."""
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
+        self._admin.create_topics([topic], operation_timeout=LIMIT)[name].result(LIMIT)
+        return name
+
+    def topics(self) -> set[str]:
+        """The names of all topics, Kafka's own left out."""
+        return {name for name in self._admin.list_topics(timeout=LIMIT).topics if not name.startswith("__")}
+
+    def partitions(self, topic: str) -> list[int]:
+        return sorted(self._admin.list_topics(topic, timeout=LIMIT).topics[topic].partitions)
+
+    def produce(self, topic: str, records: Iterable[Outgoing]) -> int:
+        """Writes the records in order and returns how many, when all are acknowledged."""
+        failures: list[str] = []
+
+        def on_delivery(error: object, _message: Message) -> None:
+            if error is not None:
+                failures.append(str(error))
+
+        producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+                "linger.ms": 5,
+                "queue.buffering.max.messages": 2_000_000,
+                "message.timeout.ms": int(LIMIT * 1000),
+            }
+        )
+        count = 0
+        for record in records:
+            producer.produce(
+                topic,
+                value=record.value,
+                key=record.key,
+                headers=list(record.headers),
+                partition=record.partition,
+                timestamp=record.timestamp,
+                on_delivery=on_delivery,
+            )
+            count += 1
+            if count % 10_000 == 0:
+                producer.poll(0)
+        unsent = producer.flush(LIMIT * 3)
+        if failures or unsent:
+            raise AssertionError(f"{len(failures) + unsent} of {count} records not written: {failures[:1]}")
+        return count
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """The next offset of each partition."""
+        wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in self.partitions(topic)}
+        answers = self._admin.list_offsets(wanted)
+        return {place.partition: future.result(LIMIT).offset for place, future in answers.items()}
+
+    def read_all(self, topic: str) -> list[Message]:
+        """Every record from the first one to the present end, each partition in order."""
+        ends = {number: end for number, end in self.end_offsets(topic).items() if end > 0}
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": "tests-never-commit",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+            }
+        )
+        try:
+            consumer.assign([TopicPartition(topic, number, 0) for number in ends])
+            return _until(consumer, ends)
+        finally:
+            consumer.close()
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """The group's committed offsets; partitions without one are left out."""
+        return {place.partition: place.offset for place in self._committed(group, topic)}
+
+    def committed_metadata(self, group: str, topic: str) -> dict[int, str]:
+        """The metadata text of the group's committed offsets."""
+        return {place.partition: place.metadata or "" for place in self._committed(group, topic)}
+
+    def _committed(self, group: str, topic: str) -> list[TopicPartition]:
+        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, number) for number in self.partitions(topic)])
+        answer = self._admin.list_consumer_group_offsets([asked])[group].result(LIMIT)
+        return [place for place in answer.topic_partitions or [] if place.offset >= 0]
+
+
+def _until(consumer: Consumer, ends: Mapping[int, int]) -> list[Message]:
+    records: list[Message] = []
+    open_partitions = set(ends)
+    deadline = time.monotonic() + LIMIT
+    while open_partitions:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"partitions {sorted(open_partitions)} not read to their end within {LIMIT:.0f} s")
+        for message in consumer.consume(10_000, 0.1):
+            number = message.partition()
+            assert number is not None
+            # The end of a partition comes as an event; a compacted or transactional end has no last record to see.
+            if message.error() is not None:
+                open_partitions.discard(number)
+            elif (message.offset() or 0) < ends[number]:
+                records.append(message)
+    return records
