@@ -123,7 +123,8 @@ Decoded = Change | NotAChange | Undecodable
 class Intent(msgspec.Struct, frozen=True, gc=False):
     """What an activation wants done to one person.
 
-    `values` is worked out when it is read: most updates send only what changed.
+    `known` holds the values that are worked out: all of the mapped row where `whole`, else the changed ones. The rest
+    of the row is worked out only when `values` is read: most updates send only what changed.
     """
 
     kind: Kind
@@ -131,25 +132,33 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """The person at the destination, normalised."""
     identified_by: str
     """Which identifier it is: `external_id`, `email` …"""
-    changed: Mapping[str, Sent] | None = None
-    """What changed, name to value in the form sent; None = the whole row is to be sent."""
+    known: Mapping[str, Sent] = {}
+    """Name to value in the form sent."""
+    whole: bool = True
+    """True where the whole row is to be sent, False where only what changed."""
     row: Row | None = None
     mapped: Callable[[Row], dict[str, Sent]] | None = None
     older: Mapping[str, Sent] | None = None
-    """Values of merged, older intents: they stand in for names the newest row does not know."""
+    """Values of merged, older intents: they stand in for names that the newest row does not know."""
     follows: str | None = None
     """For the Delete of an old identifier: the new identifier whose Insert must be Delivered first."""
 
     @property
-    def values(self) -> dict[str, Sent]:
-        """The whole mapped row: name to value in the form sent; names whose value is omitted are not in it."""
-        own = self.mapped(self.row) if self.mapped is not None and self.row is not None else {}
-        return {**self.older, **own} if self.older else own
+    def values(self) -> Mapping[str, Sent]:
+        """The whole mapped row; names whose value is omitted are not in it."""
+        if self.whole:
+            return self.known
+        rest = self.mapped(self.row) if self.mapped is not None and self.row is not None else {}
+        return {**(self.older or {}), **rest, **self.known}
 
     @property
     def to_send(self) -> Mapping[str, Sent]:
-        """What a write should carry: the changed values, or the whole row."""
-        return self.values if self.changed is None else self.changed
+        """What a write should carry: the changed values, or the whole row where the intent is `whole`."""
+        return self.known
+
+    def as_whole(self, kind: Kind | None = None) -> Intent:
+        """The same intent with the whole row to be sent."""
+        return Intent(kind or self.kind, self.identifier, self.identified_by, self.values)
 
 
 class Delivered(msgspec.Struct, frozen=True):

@@ -1,0 +1,272 @@
+"""One lane's Kafka consumer, owned by one thread.
+
+Invariants:
+- Every call on the confluent_kafka consumer, callbacks included, happens on the owner thread: the library serialises
+  calls anyway, and a callback that waited for another thread's call would wait for ever.
+- The event loop owns the `Offsets`: what to commit is worked out there, and the owner thread commits it only for
+  partitions that are still the same assignment (the broker does not check ownership).
+- Nothing cancels a running `consume`: a cancelled one would lose its records.
+- No committed offset = from the beginning; a committed offset that is out of range = HaltError(`offset_lost`).
+- On revoke the lane gets a bounded time to finish, then what is settled is committed; a lost partition is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from stream_sync.errors import FatalError, HaltError
+from stream_sync.kafka.offsets import Offsets
+
+Result = TypeVar("Result")
+
+COMMITTED_TIMEOUT = 30.0
+METADATA_TIMEOUT = 10.0
+REVOKE_MARGIN = 5.0
+
+
+class Taken(NamedTuple):
+    """What one `take` brought: records in each partition's order, and the partitions' ends reached after them."""
+
+    records: list[Message]
+    ends: list[tuple[int, int]]
+
+
+class Listener(Protocol):
+    """The lane, told on the event loop when partitions come and go."""
+
+    def assigned(self, offsets: Sequence[Offsets]) -> None: ...
+
+    async def revoked(self, offsets: Sequence[Offsets], budget: float) -> None:
+        """Finishes what is in flight for these within `budget` seconds; afterwards nothing of them is sent."""
+
+    def lost(self, offsets: Sequence[Offsets]) -> None: ...
+
+    def committed(self, error: str | None) -> None: ...
+
+
+class LaneConsumer:
+    """The source of one lane's records."""
+
+    def __init__(
+        self, properties: Mapping[str, Any], topic: str, group: str, listener: Listener, log: Callable[..., None]
+    ) -> None:
+        self._properties = {
+            **properties,
+            "group.id": group,
+            "error_cb": self._on_error,
+            "on_commit": self._on_commit,
+        }
+        self._topic = topic
+        self._listener = listener
+        self._log = log
+        self._owner = ThreadPoolExecutor(1, thread_name_prefix=f"kafka-{group}")
+        self._consumer: Consumer | None = None
+        self._failure: Exception | None = None
+        self.session_timeout = float(properties.get("session.timeout.ms", 45_000)) / 1000
+        self.assigned: dict[int, Offsets] = {}
+        """The partitions this process owns now. Changed on the owner thread only."""
+        self.partitions = 0
+        """How many partitions the topic has; known after `start`."""
+        self.polled_at = time.monotonic()
+        """When the consumer was last polled (monotonic seconds)."""
+
+    async def start(self) -> dict[int, int]:
+        """Joins the group and returns the last stable offset of every partition as of now.
+
+        Raises HaltError(`topic_missing`) where the topic is not there.
+        """
+        self._loop = asyncio.get_running_loop()
+        return await self._run(self._start)
+
+    async def take(self, most: int, wait: float) -> Taken:
+        """Up to `most` records; waits `wait` seconds for them. Raises what the client found: HaltError, FatalError."""
+        return await self._run(self._take, most, wait)
+
+    async def pause(self) -> None:
+        """No more records until `resume`; what was fetched ahead is dropped. Polling must go on."""
+        await self._run(lambda: self._client.pause(self._client.assignment()))
+
+    async def resume(self) -> None:
+        """Ends `pause`, for the partitions assigned now."""
+        await self._run(lambda: self._client.resume(self._client.assignment()))
+
+    async def commit(self, *, wait: bool = False) -> None:
+        """Commits what is settled. With `wait` it returns when the broker has answered."""
+        positions = positions_of(self.assigned.values())
+        if positions:
+            await self._run(self._commit, positions, wait)
+
+    async def close(self) -> None:
+        """Leaves the group (which revokes and commits) and ends the owner thread."""
+        try:
+            if self._consumer is not None:
+                await self._run(self._consumer.close)
+        finally:
+            self._owner.shutdown(wait=False)
+
+    @property
+    def _client(self) -> Consumer:
+        if self._consumer is None:
+            raise FatalError("the consumer was used before start(): this is a defect, please report it")
+        return self._consumer
+
+    async def _run(self, call: Callable[..., Result], *args: Any) -> Result:
+        return await self._loop.run_in_executor(self._owner, call, *args)
+
+    # --- on the owner thread from here on -----------------------------------------------------------------------
+
+    def _start(self) -> dict[int, int]:
+        self._consumer = Consumer(self._properties)
+        topic = self._client.list_topics(self._topic, timeout=METADATA_TIMEOUT).topics[self._topic]
+        if topic.error is not None or not topic.partitions:
+            message = f"topic {self._topic!r} does not exist or may not be read: create it, or mend the source's `topic`"
+            raise HaltError("topic_missing", message)
+        self.partitions = len(topic.partitions)
+        ends = {
+            number: self._client.get_watermark_offsets(TopicPartition(self._topic, number), timeout=METADATA_TIMEOUT)[1]
+            for number in topic.partitions
+        }
+        self._client.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        return ends
+
+    def _take(self, most: int, wait: float) -> Taken:
+        self.polled_at = time.monotonic()
+        messages = self._client.consume(most, wait)
+        self.polled_at = time.monotonic()
+        if self._failure is not None:
+            raise self._failure
+        records = [message for message in messages if message.error() is None]
+        ends: list[tuple[int, int]] = []
+        if len(records) != len(messages):
+            for message in messages:
+                self._note_event(message, ends)
+        return Taken(records, ends)
+
+    def _note_event(self, message: Message, ends: list[tuple[int, int]]) -> None:
+        error = message.error()
+        if error is None:
+            return
+        code, partition, offset = error.code(), message.partition(), message.offset()
+        if code == KafkaError._PARTITION_EOF and partition is not None and offset is not None:
+            ends.append((partition, offset))
+        elif code == KafkaError._AUTO_OFFSET_RESET:
+            text = (
+                f"partition {partition} of {self._topic!r} no longer holds the committed offset: changes were lost "
+                "to retention; see the docs on gaps, then run with --accept-gap"
+            )
+            raise HaltError("offset_lost", text)
+        else:
+            self._log("kafka_event", code=error.name())
+
+    def _commit(self, positions: Mapping[Offsets, int], wait: bool) -> None:
+        ours = [
+            TopicPartition(self._topic, offsets.partition, position)
+            for offsets, position in positions.items()
+            if self.assigned.get(offsets.partition) is offsets
+        ]
+        if not ours:
+            return
+        if not wait:
+            self._client.commit(offsets=ours, asynchronous=True)
+            return
+        try:
+            self._client.commit(offsets=ours, asynchronous=False)
+        except KafkaException as exception:
+            self._on_commit(exception.args[0], ours)
+        else:
+            self._on_commit(None, ours)
+
+    def _on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
+        if error is None:
+            for partition in partitions:
+                offsets = self.assigned.get(partition.partition)
+                if offsets is not None:
+                    offsets.committed = partition.offset
+        self._tell(self._listener.committed, None if error is None else error.name())
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            positions = self._positions(consumer, partitions) if partitions else []
+            new = [Offsets(p.partition, None if p.offset < 0 else p.offset) for p in positions]
+            for position in positions:
+                if position.offset < 0:
+                    position.offset = OFFSET_BEGINNING
+            consumer.incremental_assign(positions)
+            consumer.resume(positions)
+            self.assigned.update({offsets.partition: offsets for offsets in new})
+            self._tell(self._listener.assigned, new)
+        except Exception as exception:  # noqa: BLE001  an exception out of this callback leaves a silent zombie
+            self._fail(exception)
+
+    def _positions(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        deadline = time.monotonic() + COMMITTED_TIMEOUT
+        while True:
+            try:
+                found = consumer.committed(partitions, timeout=COMMITTED_TIMEOUT / 3)
+            except KafkaException as exception:
+                if time.monotonic() > deadline or not exception.args[0].retriable():
+                    raise
+                continue
+            return list(found)
+
+    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        going = self._going(partitions)
+        budget = min(20.0, self.session_timeout / 2)
+        try:
+            positions = self._wait_for_lane(going, budget)
+            self._commit(positions, wait=True)
+        except Exception as exception:  # noqa: BLE001  see _on_assign
+            self._fail(exception)
+        finally:
+            self._forget(going)
+
+    def _wait_for_lane(self, going: Sequence[Offsets], budget: float) -> Mapping[Offsets, int]:
+        async def finish() -> Mapping[Offsets, int]:
+            await self._listener.revoked(going, budget)
+            return positions_of(going)
+
+        return asyncio.run_coroutine_threadsafe(finish(), self._loop).result(budget + REVOKE_MARGIN)
+
+    def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        going = self._going(partitions)
+        self._forget(going)
+        self._tell(self._listener.lost, going)
+
+    def _going(self, partitions: Iterable[TopicPartition]) -> list[Offsets]:
+        return [self.assigned[p.partition] for p in partitions if p.partition in self.assigned]
+
+    def _forget(self, going: Iterable[Offsets]) -> None:
+        for offsets in going:
+            offsets.revoked = True
+            self.assigned.pop(offsets.partition, None)
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._log("kafka_error", code=error.name())
+        if error.fatal():
+            self._fail(FatalError(f"Kafka client: {error.name()}: it cannot go on, restart the process"))
+
+    def _fail(self, exception: Exception) -> None:
+        if self._failure is None:
+            self._failure = FatalError(f"Kafka client: {type(exception).__name__} in a callback: restart the process")
+            self._failure.__cause__ = exception
+
+    def _tell(self, call: Callable[..., None], *args: Any) -> None:
+        self._loop.call_soon_threadsafe(call, *args)
+
+
+def positions_of(assignments: Iterable[Offsets]) -> dict[Offsets, int]:
+    """What there is to commit, for the assignments whose position moved since the last commit."""
+    found = {offsets: offsets.commit_position() for offsets in assignments}
+    return {
+        offsets: position
+        for offsets, position in found.items()
+        if position is not None and position != offsets.committed
+    }
