@@ -62,6 +62,7 @@ class Kafka:
                 "bootstrap.servers": self.bootstrap,
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",
+                "log_level": 3,
                 "linger.ms": 5,
                 "queue.buffering.max.messages": 2_000_000,
                 "message.timeout.ms": int(LIMIT * 1000),
@@ -119,7 +120,8 @@ class Kafka:
         return {place.partition: place.metadata or "" for place in self._committed(group, topic)}
 
     def _committed(self, group: str, topic: str) -> list[TopicPartition]:
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, number) for number in self.partitions(topic)])
+        places = [TopicPartition(topic, number) for number in self.partitions(topic)]
+        asked = ConsumerGroupTopicPartitions(group, places)
         answer = self._admin.list_consumer_group_offsets([asked])[group].result(LIMIT)
         return [place for place in answer.topic_partitions or [] if place.offset >= 0]
 

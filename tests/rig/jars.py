@@ -8,10 +8,10 @@ Invariants:
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def kafka_jars() -> Path:
 
 def _require_java() -> None:
     if (java := shutil.which("java")) is None:
-        raise MissingToolError(f"no `java` found: install a JDK or JRE {JAVA_AT_LEAST} or newer (the tests run a real Kafka)")
+        raise MissingToolError(f"no `java` found: install Java {JAVA_AT_LEAST} or newer (the tests run a real Kafka)")
     banner = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
     version = re.search(r'version "(\d+)', banner)
     if version is None or int(version[1]) < JAVA_AT_LEAST:
@@ -50,14 +50,25 @@ def _copy_from_maven(jars: Path) -> None:
     with tempfile.TemporaryDirectory(dir=jars.parent) as temporary:
         filled = Path(temporary, "jars")
         command = [maven, "--quiet", "--batch-mode", "--file", str(POM), "dependency:copy-dependencies"]
-        run = subprocess.run(
-            [*command, f"-DoutputDirectory={filled}"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
+        command.append(f"-DoutputDirectory={filled}")
+        run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if run.returncode != 0:
-            raise MissingToolError(f"Maven could not get Kafka's jars:\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+            raise MissingToolError(f"Maven could not get Kafka's jars:\n{run.stdout[-2000:]}")
         try:
             filled.rename(jars)
         except OSError:
             # Another run was quicker: its folder is as good.
-            if not os.path.isdir(jars):
+            if not jars.is_dir():
                 raise
+
+
+def main() -> None:
+    """Gets the jars, or ends with one line that says what is missing."""
+    try:
+        kafka_jars()
+    except MissingToolError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -135,6 +135,9 @@ class KafkaServer:
             # Groups are ready at once, and fault tests may choose a session time-out far below the usual 6 s.
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "500",
+            # After a kill the broker may not return before its old session has ended (9 s by default).
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
             **self._properties,
         }
         self._config.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))

@@ -1,0 +1,55 @@
+# What a developer runs. `make help` lists it. Everything is installed into .venv, nothing anywhere else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# One file of exact versions, for what is installed and for what builds it (newer pips ask for the second by its own name).
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
+TEST_ARGS ?=
+BENCH_ARGS ?=
+DEMO_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: demo test check bench format clean help
+
+demo: $(VENV)/.service ## everything on this machine in a minute: Kafka, Braze, a warehouse and the service, simulated
+	$(BIN)/stream-sync demo $(DEMO_ARGS)
+
+test: $(VENV)/.developer ## the tests, against a real Kafka (needs Java 17 and Maven); TEST_ARGS="tests/routing -x" for some
+	@$(BIN)/python -m tests.rig.jars
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+check: $(VENV)/.developer ## linters, formatting, types and import rules; never edits
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.developer ## changes a second and memory, beside a loop that only decodes; starts what it needs
+	@$(BIN)/python -m tests.rig.jars
+	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
+
+format: $(VENV)/.developer ## the one target that edits: imports sorted, code formatted
+	$(BIN)/ruff check --select I --fix
+	$(BIN)/ruff format
+
+clean: ## removes what make made: .venv, caches, the tests' Kafka
+	rm -rf $(VENV) .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "stream-sync needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps: what is installed is as new as what names it. The developer's installation holds the service's.
+$(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.developer: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	@touch $(VENV)/.service $@
