@@ -41,7 +41,7 @@ def refuse(message: str) -> NoReturn:
 
 
 class Interpolated(str):
-    """Text that came from `${…}`. `read` gives it anew (a `${file:…}` may have changed); raises OSError or ValueError."""
+    """Text that came from `${…}`. `read` gives it anew (a file may have changed); raises ValueError."""
 
     __slots__ = ("read",)
     read: Callable[[], str]
@@ -75,7 +75,7 @@ class Secret:
             return False
         try:
             text = self._read().strip()
-        except (OSError, ValueError):
+        except ValueError:
             return False
         changed = bool(text) and text != self._text
         if changed:

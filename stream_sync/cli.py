@@ -1,0 +1,60 @@
+"""The command line: finds the command, runs it, and turns what went wrong into words and an exit status.
+
+Invariants:
+- A command is one module of `commands/` with `add(subparsers)`, which declares it, and `execute(args)`, which gives
+  the exit status; its name in `COMMANDS` is all that is needed besides. Only the module of the command asked for is
+  imported, so a small command starts quickly whatever the others need.
+- Exit status: 0 done; 1 failed; 2 the command line or the config is wrong; 3 (`run --until-caught-up` only) a lane
+  halted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from types import ModuleType
+
+from stream_sync.commands.output import tell_config_error, tell_failure
+from stream_sync.config.problems import ConfigError
+from stream_sync.errors import StreamSyncError
+
+COMMANDS = ("validate",)
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    args = _parser(given[0] if given else "").parse_args(given)
+    try:
+        return int(_module(args.command).execute(args))
+    except ConfigError as error:
+        tell_config_error(error)
+        return WRONG
+    except StreamSyncError as error:
+        tell_failure(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"stream_sync.commands.{command}")
+
+
+def _parser(first: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stream-sync",
+        description="Keeps Braze, Voyado Engage and Crisp in step with a data warehouse, from row changes on Kafka.",
+        epilog="`stream-sync COMMAND --help` says more about one command.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"stream-sync {version('stream-sync')}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (first,) if first in COMMANDS else COMMANDS:
+        _module(command).add(subparsers)
+    return parser

@@ -1,0 +1,49 @@
+"""What commands say to people.
+
+Invariants:
+- Results go to stdout; problems, warnings and progress to stderr, so that a result can be piped.
+- One finding is one line, never wrapped: `acme.yaml: activations.gold.mode (line 31): …`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from stream_sync.config.problems import ConfigError, Problem
+
+
+def result(text: str) -> None:
+    """A line of the result."""
+    _line(Console(), Text(text))
+
+
+def note(text: str) -> None:
+    """A line beside the result."""
+    _line(Console(stderr=True), Text(text))
+
+
+def tell_failure(message: str) -> None:
+    _line(Console(stderr=True), Text.assemble(("failed: ", "bold red"), message))
+
+
+def tell_warnings(file: str, warnings: Iterable[Problem]) -> None:
+    for warning in warnings:
+        _line(Console(stderr=True), Text.assemble(f"{file}: ", ("warning: ", "yellow"), str(warning)))
+
+
+def tell_config_error(error: ConfigError) -> None:
+    """Every problem, and how many."""
+    tell_warnings(error.file, error.warnings)
+    console = Console(stderr=True)
+    for problem in error.problems:
+        place, _, message = str(problem).partition(": ")
+        _line(console, Text.assemble(f"{error.file}: ", (place, "bold"), ": " if message else "", message))
+    count = len(error.problems)
+    _line(console, Text(f"{error.file}: {count} problem{'s' if count != 1 else ''}", style="bold red"))
+
+
+def _line(console: Console, text: Text) -> None:
+    console.print(text, soft_wrap=True, highlight=False, markup=False, emoji=False)

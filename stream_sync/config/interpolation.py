@@ -1,0 +1,98 @@
+"""`${VAR}`, `${VAR:-default}` and `${file:PATH}` in the values of the config.
+
+Invariants:
+- What is put in is trimmed and never looked at again: a `${` inside a variable's or file's text is plain text.
+- A `$` that no `{` follows is plain; `$${` is a literal `${`.
+- `${VAR:-default}` gives the default for a variable that is unset or empty, as a shell does.
+- A message names the variable or the path, never what is in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stream_sync.config.problems import Place, Report
+from stream_sync.config.values import Interpolated
+
+MAX_FILE_BYTES = 65_536
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
+_VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+
+
+class InterpolationError(ValueError):
+    """A reference that gives no text; the message says what to do."""
+
+
+class Interpolation:
+    """Fills in references from `environ` and from files; relative paths start at `folder`."""
+
+    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
+        self._environ = environ
+        self._folder = folder
+
+    def text(self, template: str) -> str:
+        """The template as it is where nothing is referred to, else `Interpolated`. Raises InterpolationError."""
+        if "${" not in template:
+            return template
+
+        def fill() -> str:
+            return _REFERENCE.sub(self._fill, template)
+
+        return Interpolated(fill(), fill)
+
+    def tree(self, value: Any, place: Place, report: Report) -> Any:
+        """Every value of a document; a text that could not be filled in is unreadable and stays as it was."""
+        match value:
+            case dict():
+                return {name: self.tree(child, (*place, name), report) for name, child in value.items()}
+            case list():
+                return [self.tree(child, (*place, index), report) for index, child in enumerate(value)]
+            case str():
+                try:
+                    return self.text(value)
+                except InterpolationError as error:
+                    report.unreadable(place, str(error))
+        return value
+
+    def _fill(self, found: re.Match[str]) -> str:
+        if found[0] == "$${":
+            return "${"
+        inner, closed = found[1], found[2]
+        if not closed:
+            raise InterpolationError("has a '${' without its '}'; for a plain '${' write '$${'")
+        if inner.startswith("file:"):
+            return self._file(inner.removeprefix("file:").strip())
+        variable = _VARIABLE.fullmatch(inner)
+        if variable is None:
+            raise InterpolationError("has a '${…}' of no known form; write ${NAME}, ${NAME:-default} or ${file:PATH}")
+        name, default = variable.groups()
+        value = self._environ.get(name)
+        if default is not None and not value:
+            return str(default).strip()
+        if value is None:
+            raise InterpolationError(
+                f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"
+            )
+        return value.strip()
+
+    def _file(self, path: str) -> str:
+        if not path:
+            raise InterpolationError("has a ${file:} without a path")
+        try:
+            with (self._folder / path).open("rb") as file:
+                content = file.read(MAX_FILE_BYTES + 1)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not a path"
+            raise InterpolationError(f"the file {path} cannot be read: {reason}") from None
+        if len(content) > MAX_FILE_BYTES:
+            raise InterpolationError(
+                f"the file {path} is larger than {MAX_FILE_BYTES:,} bytes; it should hold one value"
+            )
+        try:
+            return content.decode("utf-8-sig").strip()
+        except UnicodeDecodeError:
+            raise InterpolationError(f"the file {path} is not UTF-8 text") from None

@@ -1,0 +1,30 @@
+"""What the rules between parts look at: every part that is right by itself, and the names of all that were written."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from stream_sync.config.settings import Activation, DestinationSettings, Source
+from stream_sync.sinks.base import Sink
+
+
+class Destination(NamedTuple):
+    """An account and the class that speaks with it."""
+
+    settings: DestinationSettings
+    sink: type[Sink]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parts:
+    """`written` holds, for `sources` and `destinations`, the names in the file: a part that is wrong in itself is
+    not unknown."""
+
+    name: str | None
+    sources: Mapping[str, Source]
+    destinations: Mapping[str, Destination]
+    activations: Mapping[str, Activation]
+    written: Mapping[str, frozenset[str]]
+    registry: bool
