@@ -11,14 +11,14 @@ Invariants:
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 import msgspec
 
 from stream_sync.config.settings import DestinationSettings
 from stream_sync.model import Intent, Mode, Omitted, Outcome, Section, Sent, Value
-from stream_sync.sinks.http import Http
+from stream_sync.sinks.http import Http, Observe
 
 Notice = Callable[[str, str], None]
 """Tells a warning: (code, name at the destination)."""
@@ -72,6 +72,12 @@ class Sink(abc.ABC):
     def __init__(self, settings: DestinationSettings, http: Http) -> None: ...
 
     @classmethod
+    def connect(cls, settings: DestinationSettings, observe: Observe) -> Http:
+        """The way to the account, with its address and credentials, to be handed to the constructor and closed by
+        whoever made it. `observe` is told of every request."""
+        raise NotImplementedError(f"{cls.__name__} is not reached by HTTP")
+
+    @classmethod
     @abc.abstractmethod
     def check(
         cls, settings: DestinationSettings, mode: Mode, identifiers: Sequence[str], mapped: Sequence[MappedName]
@@ -95,6 +101,9 @@ class Sink(abc.ABC):
         """The function that turns values of this target into the form sent; NULL included (None, or
         Omitted.NULL_SKIPPED)."""
 
+    def set_share(self, fraction: float) -> None:  # noqa: B027  # a sink without a rate has nothing to share
+        """From now on this process may use `fraction` (0 < fraction <= 1) of the account's rate limit."""
+
     @abc.abstractmethod
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         """One call's worth: all deletes or all writes, no person twice, at most `limits` many."""
@@ -107,4 +116,3 @@ class Sink(abc.ABC):
     def unproven(self) -> Sequence[str]:
         """What `probe` cannot prove, in words for `validate --live`."""
         return ()
-
