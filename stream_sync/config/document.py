@@ -9,11 +9,9 @@ Invariants:
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -66,6 +64,10 @@ def parse(content: bytes, report: Report) -> dict[str, Any]:
         return {}
 
 
+class YamlDate:
+    """A date of YAML. No setting is one, so it does not matter which."""
+
+
 class _TooMuchError(Exception):
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -75,7 +77,6 @@ class _TooMuchError(Exception):
 class _Builder:
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._scalars = SafeConstructor()
         self._values = 0
 
     def value(self, node: Node, place: Place) -> Any:
@@ -129,7 +130,7 @@ class _Builder:
         self._report.lines[place] = node.start_mark.line + 1
         return self.value(node, place)
 
-    def _scalar(self, node: ScalarNode, place: Place) -> str | int | float | bool | datetime.date | None:
+    def _scalar(self, node: ScalarNode, place: Place) -> object:
         text = str(node.value)
         match str(node.tag).removeprefix(_TAG):
             case "str":
@@ -138,12 +139,18 @@ class _Builder:
                 return None
             case "bool":
                 return text.lower() == "true"
-            case "int" | "float" | "timestamp" as kind:
+            case "timestamp":
+                return YamlDate()
+            case "int" | "float" as kind:
                 try:
-                    made = getattr(self._scalars, f"construct_yaml_{kind}")(node)
-                except (ValueError, OverflowError):
-                    self._report.problem(place, f"is not a {kind}; put it in quotes if it is text")
+                    return _integer(text) if kind == "int" else float(text.replace("_", "").replace(".inf", "inf"))
+                except ValueError:
+                    self._report.problem(place, "is not a number; put it in quotes if it is text")
                     return None
-                return made  # type: ignore[no-any-return]
         self._report.problem(place, f"has the tag {node.tag}; tags are not supported, write the value plainly")
         return None
+
+
+def _integer(text: str) -> int:
+    digits = text.replace("_", "")
+    return int(digits, 0 if digits.lstrip("+-")[:2].lower() in ("0b", "0o", "0x") else 10)
