@@ -1,0 +1,92 @@
+"""How to decode the JSON envelopes of one table: what its schema says, made into decoders.
+
+Invariants: `strict` accepts a subset of what `lenient` accepts, and that a subset of what `loose` accepts; where all
+three refuse, the value is no row envelope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from stream_sync.formats import connect_schema
+from stream_sync.formats.connect_json import Schema
+from stream_sync.formats.rows import Shape, Shapes
+
+
+class _Origin(msgspec.Struct, gc=False):
+    ts_ms: int | None = None
+
+
+class _LooseOrigin(msgspec.Struct, gc=False):
+    ts_ms: Any = None
+
+
+def _decoder(row: type[msgspec.Struct], origin: type[msgspec.Struct], exact: bool) -> Callable[[bytes], Any]:
+    image: Any = row | None
+    fields: list[Any] = [
+        ("op", Literal["r", "c", "u", "d", "t"]),
+        ("source", origin),
+        ("before", image, None),
+        ("after", image, None),
+    ]
+    # Decimals only where a column needs them: each number with a fraction costs a call then.
+    return msgspec.json.Decoder(
+        msgspec.defstruct("Envelope", fields, gc=False), float_hook=Decimal if exact else None
+    ).decode
+
+
+class Layout:
+    """Decoders to an object with op, source.ts_ms, before and after; the images are rows of `shape`."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.columns = shape.columns
+        self.lacking = shape.lacking
+        self.needles = shape.needles
+        self.strict = _decoder(shape.Row, _Origin, shape.exact)
+        self.lenient = _decoder(shape.LenientRow, _LooseOrigin, shape.exact)
+        self.loose = _decoder(shape.LooseRow, _LooseOrigin, exact=True)
+
+
+class Described(msgspec.Struct, frozen=True):
+    """What a value's schema says. `layout`: of a row envelope only."""
+
+    name: str | None = None
+    layout: Layout | None = None
+    problem: str | None = None
+    """Why it is no Connect schema."""
+
+
+class Layouts:
+    """Every layout in use, one a shape."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
+        self._known: dict[Shape, Layout] = {}
+
+    def of(self, shape: Shape) -> Layout:
+        if shape not in self._known:
+            if len(self._known) >= Shapes.KEPT:
+                self._known.clear()
+            self._known[shape] = Layout(shape)
+        return self._known[shape]
+
+    def describe(self, schema: Schema | None) -> Described:
+        """For the schema of a wrapped value; None is the null one."""
+        if schema is None:
+            return Described()
+        name = schema.get("name")
+        name = name if isinstance(name, str) else ""
+        try:
+            fields = connect_schema.fields(schema)
+            image = fields.get("after") or fields.get("before")
+            if "op" not in fields or image is None or image.get("type") != "struct":
+                return Described(name)
+            types = connect_schema.column_types(image, self._shapes.needed)
+        except ValueError as error:
+            return Described(name, problem=str(error))
+        return Described(name, self.of(self._shapes.of(types)))
