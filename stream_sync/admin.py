@@ -1,0 +1,78 @@
+"""The service's own little web server: is it alive, is it ready, and what does it count.
+
+Invariants:
+- `/healthz` asks nothing external: it says whether the process turns. A restart helps where it fails, and only there.
+- `/readyz` is 200 when every lane has left `starting`, whatever it then does: a halted lane stops nobody else's work,
+  and a lane whose destination is down works as it should.
+- Read-only, without secrets, config or people's data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+STARTING = "starting"
+
+
+class Admin:
+    """`/healthz`, `/readyz` and `/metrics` on one address. `start` once, `stop` any number of times."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        health: Callable[[], bool],
+        lanes: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """`port` 0 = any free one. `health`: the loop turned and every consumer polled lately. `lanes`: each lane's
+        state by its activation's name."""
+        self._host = host
+        self._asked_port = port
+        self._registry = registry
+        self._health = health
+        self._lanes = lanes
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; after `start`."""
+        assert self._runner is not None, "start it first"
+        return int(self._runner.addresses[0][1])
+
+    async def start(self) -> None:
+        """Listens. Raises OSError where the address is taken or not this machine's."""
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        # No access log: a scrape every few seconds is not news.
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._asked_port).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+
+    async def stop(self) -> None:
+        """Closes the address and the open connections."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        healthy = self._health()
+        return web.json_response({"healthy": healthy}, status=200 if healthy else 503)
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        lanes = dict(self._lanes())
+        ready = bool(lanes) and STARTING not in lanes.values()
+        return web.json_response({"ready": ready, "lanes": lanes}, status=200 if ready else 503)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

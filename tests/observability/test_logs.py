@@ -1,0 +1,144 @@
+"""A line says what happened, in the form its reader takes, and never a secret."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import structlog
+
+from stream_sync.observability import logs
+from stream_sync.observability.redaction import Redaction
+
+SECRET = 'k3y/with+signs "and" ø'
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    monkeypatch.setattr(logs, "_redaction", Redaction())
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield io.StringIO()
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def only_line(stream: io.StringIO) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(stream.getvalue())
+    return line
+
+
+def test_lines_are_json_where_no_person_reads_along(stream: io.StringIO) -> None:
+    logs.configure(stream)
+    logs.logger(activation="gold").warning("batch_rejected", code="bad_request", people=3)
+
+    line = only_line(stream)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "activation": "gold",
+        "code": "bad_request",
+        "people": 3,
+        "event": "batch_rejected",
+        "level": "warning",
+    }
+
+
+def test_lines_are_key_value_on_a_terminal(stream: io.StringIO) -> None:
+    terminal = Terminal()
+    logs.configure(terminal)
+    logs.logger(activation="gold").warning("batch_rejected")
+
+    assert "batch_rejected" in terminal.getvalue()
+    assert "{" not in terminal.getvalue()
+
+
+def test_debug_is_for_who_asks(stream: io.StringIO) -> None:
+    logs.configure(stream)
+    logs.logger().debug("request_started")
+
+    assert stream.getvalue() == ""
+
+
+FORMS = {
+    "plain": SECRET,
+    "inside a text": f"Invalid API key: {SECRET}!",
+    "url-encoded": f"https://host/?key={quote(SECRET, safe='')}&x=1",
+    "url-encoded, small letters": quote(SECRET, safe="").lower(),
+    "basic auth": "Basic " + base64.b64encode(f"user:{SECRET}".encode()).decode(),
+    "basic auth, longer user": "Basic " + base64.b64encode(f"user1:{SECRET}:x".encode()).decode(),
+    "url-safe base64": base64.urlsafe_b64encode(f"ab{SECRET}".encode()).decode().rstrip("="),
+    "json in a text": json.dumps({"key": SECRET}),
+    "bytes": SECRET.encode(),
+    "bytes in a text": f"sent {SECRET.encode()!r}",
+    "nested": {"headers": [("Authorization", f"Bearer {SECRET}")], SECRET: {SECRET}},
+    "an exception": ValueError(f"cannot use {SECRET}"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_secret_is_blotted_out_in_every_form(form: str, as_json: bool, stream: io.StringIO) -> None:
+    logs.configure(stream, [SECRET], json=as_json)
+    logs.logger().error("refused", value=FORMS[form])
+
+    said = stream.getvalue()
+    assert "[secret]" in said
+    for part in ("k3y/with", "k3y%2Fwith", "k3y%2fwith", base64.b64encode(b"k3y/with+s").decode()[:8]):
+        assert part not in said
+
+
+def test_the_longer_of_two_secrets_goes_whole(stream: io.StringIO) -> None:
+    logs.configure(stream, ["abcdef", "abcdef-ghijkl"])
+    logs.logger().error("refused", value="abcdef-ghijkl")
+
+    assert only_line(stream)["value"] == "[secret]"
+
+
+def test_a_numeric_secret_is_blotted_out_as_a_number_too(stream: io.StringIO) -> None:
+    logs.configure(stream, ["40041999"])
+    logs.logger().error("refused", value=40041999, people=75)
+
+    line = only_line(stream)
+    assert (line["value"], line["people"]) == ("[secret]", 75)
+
+
+def test_a_secret_read_again_later_is_blotted_out_from_then_on(stream: io.StringIO) -> None:
+    logs.configure(stream, ["first-secret"])
+    logs.add_secret("second-secret\n")
+    logs.logger().error("refused", value="second-secret")
+
+    assert only_line(stream)["value"] == "[secret]"
+
+
+def test_tracebacks_have_no_local_variables_and_no_secrets(stream: io.StringIO) -> None:
+    logs.configure(stream, [SECRET])
+    try:
+        email = "someone@" + "example.com"
+        raise ValueError(f"{SECRET} refused, {len(email)} characters")
+    except ValueError:
+        logs.logger().exception("failed")
+
+    shown = only_line(stream)["exception"]
+    assert "ValueError: [secret] refused" in shown
+    assert "someone@example.com" not in shown
+
+
+def test_other_libraries_speak_through_us_from_warning_on(stream: io.StringIO) -> None:
+    logs.configure(stream, [SECRET])
+    logging.getLogger("aiohttp.client").info("not news")
+    logging.getLogger("aiohttp.client").warning("closed %s", SECRET)
+
+    line = only_line(stream)
+    assert (line["event"], line["level"], line["logger"]) == ("closed [secret]", "warning", "aiohttp.client")
