@@ -38,8 +38,7 @@ def parse(content: bytes, report: Report) -> dict[str, Any]:
     try:
         root = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        report.problem((), f"is not YAML: {error.problem or error.context}", line=mark.line + 1 if mark else None)
+        report.problem((), f"is not YAML: {error.problem or error.context}", line=_line(error, text))
         return {}
     except YAMLError:
         position = next((at for at, char in enumerate(text) if not char.isprintable() and char not in "\t\r\n"), 0)
@@ -62,6 +61,14 @@ def parse(content: bytes, report: Report) -> dict[str, Any]:
     except _TooMuchError as error:
         report.problem((), str(error), line=error.line)
         return {}
+
+
+def _line(error: MarkedYAMLError, text: str) -> int | None:
+    """Where the mistake is: of what never ends, its start."""
+    mark = error.problem_mark or error.context_mark
+    if mark is not None and error.context_mark is not None and mark.index >= len(text.rstrip()):
+        mark = error.context_mark
+    return min(mark.line, text.rstrip().count("\n")) + 1 if mark else None
 
 
 class YamlDate:

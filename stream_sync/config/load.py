@@ -22,9 +22,9 @@ from stream_sync.config.problems import ConfigError, Problem, Report, did_you_me
 from stream_sync.config.rules.accounts import check_accounts
 from stream_sync.config.rules.activations import check_activation
 from stream_sync.config.rules.parts import Destination, Parts
-from stream_sync.config.rules.sources import check_sources
+from stream_sync.config.rules.sources import check_registry, check_sources, check_unused
 from stream_sync.config.rules.topics import check_topics
-from stream_sync.config.settings import Activation, Config, Source
+from stream_sync.config.settings import Activation, Config, SchemaRegistry, Source
 from stream_sync.config.sink_types import SinkTypes, installed
 
 Part = TypeVar("Part")
@@ -61,13 +61,17 @@ def _read(raw: dict[str, Any], sinks: SinkTypes, report: Report) -> Config | Non
     sources = _built(raw, "sources", report, lambda name, part: read_part(Source, part, ("sources", name), report))
     destinations = _built(raw, "destinations", report, lambda name, part: _destination(name, part, sinks, report))
     activations = _built(raw, "activations", report, lambda name, part: _activation(name, part, report))
+    registry = None
+    if raw.get("schema_registry") is not None:
+        registry = read_part(SchemaRegistry, raw["schema_registry"], ("schema_registry",), report)
     parts = Parts(
         name=name if isinstance(name := raw.get("name"), str) else None,
         sources=sources,
         destinations=destinations,
         activations=_with_nulls(activations, destinations),
-        written={section: frozenset(_entries(raw, section)) for section in ("sources", "destinations")},
-        registry="schema_registry" in raw,
+        written={"top": frozenset(raw)}
+        | {section: frozenset(_entries(raw, section)) for section in ("sources", "destinations")},
+        registry=registry,
     )
     top = dict(raw)
     if "kafka" in raw:
@@ -77,6 +81,8 @@ def _read(raw: dict[str, Any], sinks: SinkTypes, report: Report) -> Config | Non
     config = read_part(Config, top | {section: part for section, part in built.items() if section in raw}, (), report)
     check_topics(parts, report)
     check_sources(parts, report)
+    check_registry(parts, report)
+    check_unused(parts, report)
     check_accounts(parts, report)
     for name in activations:
         check_activation(name, parts, report)

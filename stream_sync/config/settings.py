@@ -100,7 +100,7 @@ class Config(_Part):
     """The whole file."""
 
     name: str
-    kafka: dict[str, Secret | str | int | float | bool]
+    kafka: dict[str, str | bool | int | float | Secret]
     """librdkafka's properties; those that hold a secret are Secret."""
     schema_registry: SchemaRegistry | None = None
     admin: Annotated[Admin | None, BeforeValidator(_admin)] = Admin()

@@ -31,8 +31,8 @@ FROM_FILE = {"from_file": True}
 """The validation context of values that a person wrote: text only where a unit is needed."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_RATE = re.compile(r"(\d+)\s*/\s*(?:(\d+(?:\.\d+)?)?(ms|s|m|h|d))")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_RATE = re.compile(r"([0-9]+)\s*/\s*([0-9]+(?:\.[0-9]+)?)?(ms|s|m|h|d)")
 
 
 def refuse(message: str) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,7 +29,7 @@ class Ledger(Sink):
     Settings = LedgerSettings
     modes = frozenset({"update", "upsert", "mirror"})
     identifiers = (frozenset({"external_id"}), frozenset({"email"}), frozenset({"email", "contact_id"}))
-    default_nulls = "unset"
+    default_nulls: ClassVar[Literal["unset", "skip"]] = "unset"
     names: ClassVar[frozenset[str]] = frozenset({"first_name", "email", "dob", "person.nickname"})
 
     def __init__(self, settings: DestinationSettings, http: Http) -> None:

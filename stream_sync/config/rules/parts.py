@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from stream_sync.config.settings import Activation, DestinationSettings, Source
+from stream_sync.config.settings import Activation, DestinationSettings, SchemaRegistry, Source
 from stream_sync.sinks.base import Sink
 
 
@@ -19,12 +19,12 @@ class Destination(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Parts:
-    """`written` holds, for `sources` and `destinations`, the names in the file: a part that is wrong in itself is
-    not unknown."""
+    """`written` holds the top-level words of the file and, for `sources` and `destinations`, the names in them: a part
+    that is wrong in itself is not missing."""
 
     name: str | None
     sources: Mapping[str, Source]
     destinations: Mapping[str, Destination]
     activations: Mapping[str, Activation]
     written: Mapping[str, frozenset[str]]
-    registry: bool
+    registry: SchemaRegistry | None

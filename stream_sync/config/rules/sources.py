@@ -1,15 +1,17 @@
-"""One source by itself: what its model cannot say alone."""
+"""The sources, the registry and what nobody uses: what their models cannot say alone."""
 
 from __future__ import annotations
+
+from urllib.parse import urlsplit
 
 from stream_sync.config.column_types import wrong_type
 from stream_sync.config.problems import Report
 from stream_sync.config.rules.parts import Parts
+from stream_sync.config.values import is_loopback
 
 
 def check_sources(parts: Parts, report: Report) -> None:
-    """Types that exist, a key that has columns, a registry for Avro, somebody who reads it."""
-    used = {activation.source for activation in parts.activations.values()}
+    """Types that exist, a key that has columns, a registry for Avro."""
     for name, source in parts.sources.items():
         place = ("sources", name)
         for column, type_name in source.types.items():
@@ -17,12 +19,28 @@ def check_sources(parts: Parts, report: Report) -> None:
                 report.problem((*place, "types", column), message)
         if source.key is not None and not source.key:
             report.problem((*place, "key"), "names no column; leave it out to learn the key from the first record")
-        if source.encoding == "avro" and not parts.registry:
+        if source.encoding == "avro" and "schema_registry" not in parts.written["top"]:
             advice = "add `schema_registry: {url: …}` at the top level"
             report.problem((*place, "encoding"), f"avro needs the schema registry that holds its schemas; {advice}")
-        if name not in used and parts.activations:
-            report.warning(place, "is not used by any activation")
-    reached = {activation.destination for activation in parts.activations.values()}
-    for name in parts.destinations:
-        if name not in reached and parts.activations:
-            report.warning(("destinations", name), "is not used by any activation")
+
+
+def check_registry(parts: Parts, report: Report) -> None:
+    """Credentials that would travel in the clear."""
+    if parts.registry is not None and parts.registry.basic_auth is not None:
+        address = urlsplit(parts.registry.url)
+        if address.scheme != "https" and not is_loopback(address.hostname or ""):
+            report.warning(
+                ("schema_registry", "url"), "is not encrypted, and `basic_auth` would be sent to it; use https://"
+            )
+
+
+def check_unused(parts: Parts, report: Report) -> None:
+    """Sources and destinations that no activation names."""
+    for section, found, word in (
+        ("sources", parts.sources, "source"),
+        ("destinations", parts.destinations, "destination"),
+    ):
+        used = {getattr(activation, word) for activation in parts.activations.values()}
+        for name in found:
+            if name not in used and used:
+                report.warning((section, name), "is not used by any activation")
