@@ -1,8 +1,8 @@
 """Finds secrets by their value in anything that is to be written, and blots them out.
 
 Invariants:
-- A secret is found as it is, URL-encoded, escaped as in JSON and Python, and inside base64 text at any alignment (`Basic` auth encodes
-  `user:secret`), in the usual and the URL-safe alphabet.
+- A secret is found as it is, URL-encoded, escaped as in JSON and Python, and inside base64 text of both alphabets at
+  any alignment (`Basic` auth encodes `user:secret`).
 - What is given back holds only plain values: anything else became its text, so nothing unseen is rendered later.
 - Secrets of fewer than 4 characters are let through: they protect nothing, and blotting them out would blot out words.
 """
