@@ -80,7 +80,7 @@ def test_merge_keys_share_settings_between_parts(tmp_path: Path) -> None:
 
 def test_a_config_is_frozen(tmp_path: Path) -> None:
     with pytest.raises(ValidationError):
-        read(GOOD, tmp_path).config.name = "other"  # type: ignore[misc]
+        read(GOOD, tmp_path).config.name = "other"
 
 
 def test_every_problem_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
