@@ -81,6 +81,14 @@ class Columns(Protocol):
         """Reads a column's wire value, or an `Absent` member. Cheap; equal wire values mean equal values."""
         ...
 
+    def raws(self, names: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
+        """Reads several columns' wire values at once, in the order of `names`, which may be empty."""
+        ...
+
+    def fill(self, after: Row, before: Row) -> None:
+        """Puts before's wire value where after's is UNAVAILABLE and before has one."""
+        ...
+
 
 class Change(msgspec.Struct, gc=False):
     """One decoded row change."""
@@ -159,6 +167,25 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     def as_whole(self, kind: Kind | None = None) -> Intent:
         """The same intent with the whole row to be sent."""
         return Intent(kind or self.kind, self.identifier, self.identified_by, self.values)
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """A change that asks for nothing, for this reason; `warning` is the code of what a person should know."""
+
+    reason: str
+    warning: str | None = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A change that is a dead letter. The message carries no data of the record."""
+
+    stage: Stage
+    code: str
+    message: str
+
+
+Decision = Intent | tuple[Intent, ...] | Nothing | Refused
+"""What a change means for one activation."""
 
 
 class Delivered(msgspec.Struct, frozen=True):

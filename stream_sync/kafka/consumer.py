@@ -102,6 +102,15 @@ class LaneConsumer:
         if positions:
             await self._run(self._commit, positions, wait)
 
+    async def reached(self, ends: Mapping[int, int]) -> bool:
+        """Whether the group has committed up to these offsets, whoever of its members did it."""
+        return await self._run(self._reached, ends)
+
+    async def lag(self) -> int:
+        """Records in Kafka beyond what was taken, as far as the client knows without asking the broker."""
+        taken = {number: offsets.position or offsets.committed or 0 for number, offsets in self.assigned.items()}
+        return await self._run(self._lag, taken)
+
     async def close(self) -> None:
         """Leaves the group (which revokes and commits) and ends the owner thread."""
         try:
@@ -149,6 +158,18 @@ class LaneConsumer:
             for message in messages:
                 self._note_event(message, ends)
         return Taken(records, ends)
+
+    def _reached(self, ends: Mapping[int, int]) -> bool:
+        wanted = [TopicPartition(self._topic, number) for number in ends]
+        found = self._client.committed(wanted, timeout=METADATA_TIMEOUT)
+        return all(position.offset >= ends[position.partition] for position in found)
+
+    def _lag(self, taken: Mapping[int, int]) -> int:
+        lag = 0
+        for number, position in taken.items():
+            ends = self._client.get_watermark_offsets(TopicPartition(self._topic, number), cached=True)
+            lag += max(0, ends[1] - position) if ends else 0
+        return lag
 
     def _note_event(self, message: Message, ends: list[tuple[int, int]]) -> None:
         error = message.error()

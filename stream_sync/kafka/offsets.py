@@ -16,7 +16,7 @@ from collections.abc import Iterable
 class Offsets:
     """The acknowledgement that goes out with the records of one assigned partition."""
 
-    __slots__ = ("_extra", "_unsettled", "committed", "partition", "position", "revoked")
+    __slots__ = ("_extra", "_unsettled", "committed", "partition", "position", "revoked", "whole_until")
 
     def __init__(self, partition: int, committed: int | None = None) -> None:
         self.partition = partition
@@ -26,6 +26,8 @@ class Offsets:
         """The next offset to be received: one past the last record, or the end of the partition."""
         self.revoked = False
         """True once the partition was taken away: what still refers to this object is not to be sent."""
+        self.whole_until = 0
+        """Updates of records before this offset are whole: the base of their deltas is not certain."""
         self._unsettled: set[int] = set()
         self._extra: dict[int, int] = {}
 

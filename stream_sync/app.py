@@ -1,0 +1,169 @@
+"""The service: runs the lanes of a config until they are stopped, or until they have caught up.
+
+Invariants:
+- The first SIGTERM or SIGINT ends the service in order within `shutdown_timeout`, a second one at once.
+- A lane that halts stops nobody else; a FatalError ends the process.
+- `/healthz` asks nothing external: the loop turned, and every consumer was polled, within HEALTHY_SECONDS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from stream_sync.admin import STARTING, Admin
+from stream_sync.config.settings import Config
+from stream_sync.kafka.dead_letters import DeadLetters
+from stream_sync.kafka.properties import admin_properties, producer_properties
+from stream_sync.observability import logs
+from stream_sync.observability.metrics import Metrics
+from stream_sync.wiring import WiredLane, Wiring
+
+HEALTHY_SECONDS = 30.0
+TURN_SECONDS = 1.0
+KILLED_AT_ONCE = 130
+
+
+class RunOptions(msgspec.Struct, frozen=True):
+    """How to run, beside the config. `timeout` in seconds, of a run until caught up."""
+
+    activations: Sequence[str] = ()
+    """Only these; empty = all."""
+    until_caught_up: bool = False
+    timeout: float | None = None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How a run ended."""
+
+    halted: Mapping[str, str]
+    """Activation to the reason why its lane is halted."""
+    timed_out: bool = False
+
+
+class Service:
+    """One process of stream-sync; `run` once."""
+
+    def __init__(self, config: Config, options: RunOptions, registry: CollectorRegistry | None = None) -> None:
+        self._config = config
+        self._options = options
+        self._registry = registry or CollectorRegistry()
+        self._log = logs.logger()
+        self._lanes: dict[str, WiredLane] = {}
+        self._stopping = asyncio.Event()
+        self._turned_at = time.monotonic()
+        self.address: str | None = None
+        """Of the admin server, once it listens."""
+
+    async def run(self, started: Callable[[], None] = lambda: None) -> Result:
+        """Runs the lanes. `started` is called when the admin server listens and the lanes are about to join.
+
+        Raises FatalError, and OSError where the admin address is taken.
+        """
+        metrics = Metrics(self._registry)
+        metrics.about(version("stream-sync"), _hash(self._config))
+        kafka = self._config.kafka
+        letters = DeadLetters(producer_properties(kafka), admin_properties(kafka), self._log.warning)
+        wiring = Wiring(self._config, metrics, letters, until_caught_up=self._options.until_caught_up)
+        admin = None
+        try:
+            for name in self._options.activations or self._config.activations:
+                self._lanes[name] = wiring.lane(name)
+            admin = await self._serve_admin()
+            started()
+            return await self._run_lanes()
+        finally:
+            letters.close()
+            await wiring.close()
+            if admin is not None:
+                await admin.stop()
+
+    def stop(self) -> None:
+        """Ends the service in order; called again, at once."""
+        if self._stopping.is_set():
+            os._exit(KILLED_AT_ONCE)
+        self._log.info("stopping")
+        self._stopping.set()
+
+    def on_signals(self) -> None:
+        """SIGTERM and SIGINT call `stop`."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self.stop)
+
+    async def _run_lanes(self) -> Result:
+        running = [asyncio.create_task(wired.lane.run(wired.consumer)) for wired in self._lanes.values()]
+        turning = asyncio.create_task(self._turn())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            timed_out = not await self._ended(running, stopping)
+        finally:
+            await self._finish(running)
+            turning.cancel()
+            stopping.cancel()
+        return Result(
+            {name: wired.lane.halted for name, wired in self._lanes.items() if wired.lane.halted is not None}, timed_out
+        )
+
+    async def _ended(self, running: Sequence[asyncio.Task[None]], stopping: asyncio.Task[Any]) -> bool:
+        """Waits for all lanes or the stop; False where the time was over before. Raises a lane's FatalError."""
+        deadline = None if self._options.timeout is None else time.monotonic() + self._options.timeout
+        waiting: set[asyncio.Task[Any]] = {*running, stopping}
+        while not stopping.done() and not all(lane.done() for lane in running):
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            done, waiting = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                return False
+            for task in done:
+                task.result()
+        return True
+
+    async def _finish(self, running: Sequence[asyncio.Task[None]]) -> None:
+        budget = self._config.shutdown_timeout
+        lanes = [wired.lane for wired in self._lanes.values()]
+        for lane in lanes:
+            lane.stop()
+        await asyncio.wait(running, timeout=budget)
+        ends = await asyncio.gather(*(lane.finish(budget) for lane in lanes), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                self._log.warning("lane_not_finished", error=type(end).__name__, exc_info=end)
+
+    async def _turn(self) -> None:
+        while True:
+            self._turned_at = time.monotonic()
+            await asyncio.sleep(TURN_SECONDS)
+
+    async def _serve_admin(self) -> Admin | None:
+        settings = self._config.admin
+        if settings is None:
+            return None
+        admin = Admin(settings.host, settings.port, self._registry, self._is_healthy, self._states)
+        await admin.start()
+        self.address = f"http://{settings.host}:{admin.port}"
+        self._log.info("admin_listening", address=self.address)
+        return admin
+
+    def _is_healthy(self) -> bool:
+        times = [self._turned_at, *(polled for w in self._lanes.values() if (polled := w.lane.polled_at) is not None)]
+        return time.monotonic() - min(times) < HEALTHY_SECONDS
+
+    def _states(self) -> Mapping[str, str]:
+        return {
+            name: wired.lane.state if wired.lane.polled_at is not None else STARTING
+            for name, wired in self._lanes.items()
+        }
+
+
+def _hash(config: Config) -> str:
+    """Tells two configs apart; secrets are masked in it."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]

@@ -1,0 +1,82 @@
+"""`stream-sync run`: the service."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from typing import Any
+
+from stream_sync.app import Result, RunOptions, Service
+from stream_sync.commands.arguments import add_config, duration
+from stream_sync.commands.output import note, tell_failure, tell_warnings
+from stream_sync.config.load import load
+from stream_sync.config.problems import ConfigError, Problem
+from stream_sync.config.secrets import secrets_in
+from stream_sync.config.settings import Config
+from stream_sync.observability import logs
+
+DONE, FAILED, LANE_HALTED = 0, 1, 3
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "run",
+        help="run the service",
+        description="Runs the activations of a config until SIGTERM or Ctrl-C.",
+        allow_abbrev=False,
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--activation", action="append", default=[], metavar="NAME", help="only this one; may be given several times"
+    )
+    parser.add_argument(
+        "--until-caught-up",
+        action="store_true",
+        help="end when everything that is in the topics now is delivered; exit status 3 if a lane is halted then",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=duration,
+        metavar="D",
+        help="with --until-caught-up: end after this long (10s, 5m …) with exit status 1 if it is not done",
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    loaded = load(args.config, os.environ)
+    config = loaded.config
+    _check_names(args, config)
+    logs.configure(sys.stderr, [secret.reveal() for secret in secrets_in(config)])
+    tell_warnings(str(args.config), loaded.warnings)
+    options = RunOptions(tuple(dict.fromkeys(args.activation)), args.until_caught_up, args.timeout)
+    result = asyncio.run(_run(config, options))
+    return _tell(result)
+
+
+async def _run(config: Config, options: RunOptions) -> Result:
+    service = Service(config, options)
+    service.on_signals()
+    return await service.run()
+
+
+def _check_names(args: argparse.Namespace, config: Config) -> None:
+    problems = [
+        Problem("--activation", None, f"'{name}' is no activation; there are: {', '.join(config.activations)}")
+        for name in args.activation
+        if name not in config.activations
+    ]
+    if args.timeout is not None and not args.until_caught_up:
+        problems.append(Problem("--timeout", None, "goes with --until-caught-up"))
+    if problems:
+        raise ConfigError(str(args.config), problems)
+
+
+def _tell(result: Result) -> int:
+    for activation, reason in result.halted.items():
+        note(f"activation {activation} is halted: {reason}")
+    if result.timed_out:
+        tell_failure("the time was over before everything was delivered; run again to go on where this run ended")
+        return FAILED
+    return LANE_HALTED if result.halted else DONE

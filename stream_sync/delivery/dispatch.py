@@ -1,0 +1,178 @@
+"""The backlog's intents out to the destination, and their outcomes back to the acknowledgements.
+
+Invariants:
+- A request starts only where the gate lets it, the lane runs, and the consumer was polled lately.
+- An intent is settled once: delivered, ignored, parked, or its dead letter acknowledged. All else goes back.
+- A person is busy from the request's start until the vendor's pause after its answer.
+- A cancelled request's intents go back; of revoked partitions they are forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+
+from stream_sync.delivery.coalesce import Backlog, Sort
+from stream_sync.delivery.destination import Destination
+from stream_sync.delivery.outcomes import Outcomes
+from stream_sync.delivery.pending import Pending
+
+from stream_sync.model import Delivered, Mode, Outcome, Retry, Throttled
+from stream_sync.observability.metrics import LaneMetrics
+
+
+class Dispatch:
+    """Sends one lane's intents."""
+
+    def __init__(
+        self,
+        backlog: Backlog,
+        destination: Destination,
+        outcomes: Outcomes,
+        metrics: LaneMetrics,
+        mode: Mode,
+        most: int | None,
+        linger: float,
+        delete_pause: float,
+        may_send: Callable[[], bool],
+        log: Callable[..., None],
+    ) -> None:
+        self._backlog = backlog
+        self._destination = destination
+        self._outcomes = outcomes
+        self._metrics = metrics
+        self._mode = mode
+        limits = destination.sink.limits
+        self._most: dict[Sort, int] = {
+            "writes": min(most or limits.writes, limits.writes),
+            "deletes": min(most or limits.deletes, limits.deletes),
+        }
+        self._pause: dict[Sort, float] = {"writes": limits.spacing, "deletes": max(limits.spacing, delete_pause)}
+        self.linger = linger
+        self._may_send = may_send
+        self._log = log
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._requests: dict[asyncio.Task[None], Sequence[Pending]] = {}
+        self._loop = asyncio.get_running_loop()
+        destination.join(self.wake, self._released)
+
+    def sent(self) -> list[Pending]:
+        """The intents of the requests under way."""
+        return [pending for batch in self._requests.values() for pending in batch]
+
+    def wake(self) -> None:
+        """Something may have become possible."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Starts requests for ever; ends by cancellation, which leaves those under way alone."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._start_one(self._loop.time()):
+                await asyncio.sleep(0)
+            self._set_timer(self._loop.time())
+
+    async def finish(self, budget: float) -> None:
+        """Waits for the requests under way; what has no answer within `budget` seconds is cancelled."""
+        if self._requests:
+            await asyncio.wait(self._requests, timeout=budget)
+        for request in tuple(self._requests):
+            request.cancel()
+        if self._requests:
+            await asyncio.wait(self._requests)
+
+    def _start_one(self, now: float) -> bool:
+        gate = self._destination.gate
+        if not gate.may_start(now) or not self._may_send():
+            return False
+        self._backlog.wake_deletes(now)
+        for sort in ("deletes", "writes"):
+            if self._is_due(sort, now):
+                batch = self._backlog.take(sort, self._most[sort])
+                if batch:
+                    gate.start()
+                    request = self._loop.create_task(self._send(sort, batch))
+                    self._requests[request] = batch
+                    request.add_done_callback(self._requests.pop)
+                    return True
+        return False
+
+    def _is_due(self, sort: Sort, now: float) -> bool:
+        since = self._backlog.oldest_ready(sort)
+        return since is not None and (
+            self._backlog.ready(sort) >= self._most[sort] or now - since >= self.linger
+        )
+
+    def _set_timer(self, now: float) -> None:
+        times = [self._backlog.next_due()]
+        times += [
+            since + self.linger
+            for sort in ("deletes", "writes")
+            if (since := self._backlog.oldest_ready(sort)) is not None
+        ]
+        next_time = min((time for time in times if time is not None), default=None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if next_time is not None:
+            gate = self._destination.gate
+            if gate.may_start(max(now, gate.throttled_until)):
+                next_time = max(next_time, gate.throttled_until, now + 0.001)
+                self._timer = self._loop.call_at(next_time, self.wake)
+
+    async def _send(self, sort: Sort, batch: Sequence[Pending]) -> None:
+        intents = [self._outcomes.certain(pending.intent) for pending in batch]
+        people = [pending.intent.identifier for pending in batch]
+        try:
+            results = await self._destination.sink.send(intents, self._mode)
+        except asyncio.CancelledError:
+            self._destination.gate.dropped()
+            self._go_back(batch)
+            self._destination.people.release(people)
+            raise
+        except Exception as error:  # noqa: BLE001  a defect in a sink must not lose intents or end the lane
+            self._log("sink_failed", error=type(error).__name__, exc_info=True)
+            results = [Retry("defect")] * len(batch)
+        now = self._loop.time()
+        self._tell_gate(results, now)
+        self._metrics.batch_size(len(batch))
+        self._outcomes.settle(batch, results, now)
+        took_it = any(result.__class__ is Delivered for result in results)
+        self._free_later(people, self._pause[sort if took_it else "writes"])
+        self._destination.wake()
+
+    def _tell_gate(self, results: Sequence[Outcome], now: float) -> None:
+        gate, metrics = self._destination.gate, self._destination.metrics
+        throttles = [result for result in results if result.__class__ is Throttled]
+        retries = [result for result in results if result.__class__ is Retry]
+        if throttles:
+            metrics.throttled(throttles[0].reason)
+            gate.throttled(now, max((t.after for t in throttles if t.after is not None), default=None))
+        elif retries and len(retries) == len(results):
+            metrics.retry(retries[0].reason)
+            gate.failed(now, max((r.after for r in retries if r.after is not None), default=None))
+        else:
+            gate.succeeded()
+        metrics.down(gate.down)
+        if gate.throttled_until > now:
+            self._loop.call_at(gate.throttled_until, self._destination.wake)
+
+    def _go_back(self, batch: Sequence[Pending]) -> None:
+        now = self._loop.time()
+        for pending in batch:
+            if not pending.acknowledgement.revoked:
+                self._backlog.put_back(pending, now)
+
+    def _free_later(self, people: Sequence[str], pause: float) -> None:
+        if pause > 0:
+            self._loop.call_later(pause, self._destination.people.release, people)
+        else:
+            self._destination.people.release(people)
+
+    def _released(self, people: Collection[str]) -> None:
+        if self._backlog.released(people, self._loop.time()):
+            self._wake.set()
+
+

@@ -1,0 +1,143 @@
+"""The hot loop: source records in, the backlog's intents out. One plain loop over a batch; nothing is awaited.
+
+Invariants:
+- Every record of an assigned partition is received exactly once by its assignment: with the number of intents that it
+  became, or with one for its dead letter.
+- A HaltError leaves the failing record and all after it unreceived, so that their offsets are not committed.
+- Counting is by batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from stream_sync.delivery.coalesce import Backlog
+from stream_sync.delivery.notices import Notices
+from stream_sync.delivery.pending import Pending
+from stream_sync.delivery.ports import Assignment, Batch, Consumer, Decoder, Router
+from stream_sync.model import Change, Intent, Kind, NotAChange, Nothing, Record, Refused, Undecodable
+from stream_sync.observability.metrics import LaneMetrics
+
+Refuse = Callable[[Assignment, Record, Refused | Undecodable], None]
+"""Makes a dead letter of a record that was received with one intent."""
+
+
+class Intake:
+    """Turns what one lane's consumer brings into pending intents."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        decoder: Decoder,
+        router: Router,
+        backlog: Backlog,
+        notices: Notices,
+        metrics: LaneMetrics,
+        refuse: Refuse,
+        key: Sequence[str] | None,
+    ) -> None:
+        self._consumer = consumer
+        self._decoder = decoder
+        self._router = router
+        self._backlog = backlog
+        self._notices = notices
+        self._metrics = metrics
+        self._refuse = refuse
+        self._key_known = False
+        if key is not None:
+            self._learn_key(key)
+
+    def take(self, batch: Batch, now: float) -> None:
+        """Takes a batch in; `now` in monotonic seconds. Raises HaltError."""
+        assigned, decode, route, add = (
+            self._consumer.assigned,
+            self._decoder.decode,
+            self._router.route,
+            self._backlog.add,
+        )
+        routed = 0
+        kinds: dict[Kind, int] = {"insert": 0, "update": 0, "delete": 0}
+        try:
+            for record in batch.records:
+                acknowledgement = assigned.get(record.partition())  # type: ignore[arg-type]  # always set on a record
+                if acknowledgement is None or acknowledgement.revoked:
+                    continue
+                offset: int = record.offset()  # type: ignore[assignment]  # likewise
+                change = decode(record)
+                if change.__class__ is not Change:
+                    self._not_a_change(change, acknowledgement, record, offset)  # type: ignore[arg-type]
+                    continue
+                if not self._key_known:
+                    self._learn_key_from(change)
+                decision = route(change, doubt=offset < acknowledgement.whole_until)
+                if decision.__class__ is Intent:
+                    acknowledgement.receive(offset, 1)
+                    add(decision, acknowledgement, offset, record, change.ts_ms, now)
+                    kinds[decision.kind] += 1
+                    routed += 1
+                elif decision.__class__ is tuple:
+                    acknowledgement.receive(offset, len(decision))
+                    self._add_several(decision, acknowledgement, offset, change, now)
+                    for intent in decision:
+                        kinds[intent.kind] += 1
+                    routed += 1
+                else:
+                    routed += 1
+                    self._no_intent(decision, acknowledgement, record, offset)  # type: ignore[arg-type]
+        finally:
+            self._count(routed, kinds)
+        for partition, end in batch.ends:
+            if (reached := assigned.get(partition)) is not None:
+                reached.reach(end)
+
+    def _add_several(
+        self, intents: Sequence[Intent], acknowledgement: Assignment, offset: int, change: Change, now: float
+    ) -> None:
+        """An Insert and the Delete of the person it was before."""
+        added: dict[str, Pending] = {}
+        for intent in intents:
+            pending = self._backlog.add(intent, acknowledgement, offset, change.record, change.ts_ms, now)
+            added[intent.identifier] = pending
+            if intent.follows is not None:
+                self._backlog.follow(pending, added[intent.follows])
+
+    def _not_a_change(
+        self, found: NotAChange | Undecodable, acknowledgement: Assignment, record: Record, offset: int
+    ) -> None:
+        if isinstance(found, NotAChange):
+            acknowledgement.receive(offset, 0)
+            self._metrics.records("skipped", 1)
+        else:
+            acknowledgement.receive(offset, 1)
+            self._metrics.records("undecodable", 1)
+            self._refuse(acknowledgement, record, found)
+
+    def _no_intent(
+        self, decision: Nothing | Refused, acknowledgement: Assignment, record: Record, offset: int
+    ) -> None:
+        if isinstance(decision, Refused):
+            acknowledgement.receive(offset, 1)
+            self._refuse(acknowledgement, record, decision)
+            return
+        acknowledgement.receive(offset, 0)
+        if decision.reason == "unchanged":
+            self._metrics.unchanged(1)
+        if decision.warning is not None:
+            self._notices.add(decision.warning, "")
+
+    def _learn_key_from(self, change: Change) -> None:
+        if change.op != "t":
+            self._learn_key(self._decoder.key_names(change.record))
+
+    def _learn_key(self, names: Sequence[str] | None) -> None:
+        self._router.learn_key(names)
+        self._key_known = True
+        if not self._router.key_identifies:
+            self._notices.add("identifier_not_key", "")
+
+    def _count(self, routed: int, kinds: dict[Kind, int]) -> None:
+        if routed:
+            self._metrics.records("routed", routed)
+        for kind, count in kinds.items():
+            if count:
+                self._metrics.intents(kind, count)

@@ -1,0 +1,172 @@
+"""What became of the intents of a request: settled, a dead letter, back to the backlog, or the lane halts.
+
+Invariants:
+- Delivered, Ignored and Parked settle at once; Rejected settles when Kafka has the dead letter.
+- Retry and Throttled put the intent back; only a Retry while the destination takes others counts as an attempt. After
+  SPLIT_AFTER attempts a person is sent alone, after twice as many they are Rejected(`destination_error`).
+- A person who was rejected or ignored gets the whole row next time: the base of a delta is in doubt.
+- More than `most_consecutive` rejections in a row halt the lane: that is a wrong mapping, not bad rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from stream_sync.delivery.coalesce import SPLIT_AFTER, Backlog
+from stream_sync.delivery.pacing import Gate
+from stream_sync.delivery.pending import Acknowledgement, Pending
+from stream_sync.delivery.ports import Letters
+from stream_sync.model import (
+    DELIVERED,
+    Delivered,
+    Halt,
+    Ignored,
+    Intent,
+    Outcome,
+    Parked,
+    Record,
+    Refused,
+    Rejected,
+    Retry,
+    Stage,
+    Undecodable,
+)
+from stream_sync.observability.metrics import LaneMetrics
+
+MOST_IN_DOUBT = 100_000
+GIVE_UP_AFTER = 2 * SPLIT_AFTER
+
+
+class Outcomes:
+    """Settles one lane's intents."""
+
+    def __init__(
+        self,
+        backlog: Backlog,
+        gate: Gate,
+        letters: Letters,
+        metrics: LaneMetrics,
+        most_consecutive: int,
+        halt: Callable[[str, bool], None],
+        log: Callable[..., None],
+    ) -> None:
+        self._backlog = backlog
+        self._gate = gate
+        self._letters = letters
+        self._metrics = metrics
+        self._most_consecutive = most_consecutive
+        self._halt = halt
+        self._log = log
+        self._consecutive = 0
+        self._doubt: dict[str, None] = {}
+        self._writing: set[asyncio.Task[None]] = set()
+
+    @property
+    def writing(self) -> int:
+        """How many dead letters are not acknowledged yet."""
+        return len(self._writing)
+
+    def certain(self, intent: Intent) -> Intent:
+        """The intent as it is to be sent: whole where the person's state at the destination is in doubt."""
+        if self._doubt and intent.identifier in self._doubt and not intent.whole:
+            return intent.as_whole()
+        return intent
+
+    def settle(self, batch: Sequence[Pending], results: Sequence[Outcome], now: float) -> None:
+        """Takes the outcomes of one request, one per intent."""
+        delivered = 0
+        times: list[int] = []
+        for pending, result in zip(batch, results, strict=True):
+            if result is DELIVERED or result.__class__ is Delivered:
+                offsets = pending.offsets
+                pending.acknowledgement.settle(offsets)
+                delivered += len(offsets)
+                if pending.ts_ms is not None:
+                    times.append(pending.ts_ms)
+                if pending.followers:
+                    self._backlog.start_following(pending, now)
+                if self._doubt:
+                    self._doubt.pop(pending.intent.identifier, None)
+            else:
+                self._other(pending, result, now)
+        if delivered:
+            self._consecutive = 0
+            self._metrics.outcomes("delivered", delivered)
+            wall = time.time()
+            self._metrics.freshness([wall - ts / 1000 for ts in times])
+
+    def refuse(self, acknowledgement: Acknowledgement, record: Record, why: Refused | Undecodable) -> None:
+        """A record that became no intent because of what is in it: a dead letter."""
+        offset = record.offset()
+        self._letter(acknowledgement, [offset or 0], record, why.stage, Rejected(why.code, why.message), 0)
+
+    def superseded(self, pending: Pending) -> None:
+        """An intent that no longer has to be sent."""
+        pending.acknowledgement.settle(pending.offsets)
+        self._metrics.outcomes("ignored", len(pending.offsets))
+
+    async def finish(self, budget: float) -> None:
+        """Waits for dead letters under way; what is not acknowledged within `budget` seconds stays unsettled."""
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=budget)
+        for writing in tuple(self._writing):
+            writing.cancel()
+
+    def _other(self, pending: Pending, result: Outcome, now: float) -> None:
+        if isinstance(result, (Ignored, Parked)):
+            pending.acknowledgement.settle(pending.offsets)
+            self._metrics.outcomes("ignored" if isinstance(result, Ignored) else "parked", len(pending.offsets))
+            self._doubted(pending, now)
+        elif isinstance(result, Rejected):
+            self._reject(pending, result, now)
+        elif isinstance(result, Retry) and self._is_given_up(pending):
+            why = Rejected("destination_error", "the destination fails for this person alone, again and again")
+            self._reject(pending, why, now)
+        else:
+            if not pending.acknowledgement.revoked:
+                self._backlog.put_back(pending, now)
+            if isinstance(result, Halt):
+                self._halt(result.reason, True)
+
+    def _is_given_up(self, pending: Pending) -> bool:
+        if self._gate.successes > pending.successes_seen:
+            pending.successes_seen = self._gate.successes
+            pending.attempts += 1
+        return pending.attempts >= GIVE_UP_AFTER
+
+    def _reject(self, pending: Pending, why: Rejected, now: float) -> None:
+        self._doubted(pending, now)
+        attempts = pending.attempts + 1
+        self._letter(pending.acknowledgement, pending.offsets, pending.record, "TASK_PUT", why, attempts)
+
+    def _doubted(self, pending: Pending, now: float) -> None:
+        if pending.followers:
+            self._backlog.drop_following(pending, now)
+        self._doubt[pending.intent.identifier] = None
+        if len(self._doubt) > MOST_IN_DOUBT:
+            del self._doubt[next(iter(self._doubt))]
+
+    def _letter(
+        self,
+        acknowledgement: Acknowledgement,
+        offsets: Sequence[int],
+        record: Record,
+        stage: Stage,
+        why: Rejected,
+        attempts: int,
+    ) -> None:
+        self._consecutive += 1
+        self._metrics.dead_letter(why.code)
+
+        async def write() -> None:
+            await self._letters.write(record, stage, why.code, why.message, why.status, attempts)
+            acknowledgement.settle(offsets)
+            self._metrics.outcomes("rejected", len(offsets))
+
+        writing = asyncio.get_running_loop().create_task(write())
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        if self._consecutive > self._most_consecutive:
+            self._halt("too_many_rejections", False)

@@ -1,0 +1,78 @@
+"""What a lane needs of the parts that it is wired with; `app.py` hands them in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from stream_sync.delivery.pending import Acknowledgement
+from stream_sync.model import Change, Decision, NotAChange, Record, Stage, Undecodable
+
+
+class Assignment(Acknowledgement, Protocol):
+    """The acknowledgements of one assigned partition."""
+
+    position: int | None
+    whole_until: int
+
+    def receive(self, offset: int, intents: int) -> None: ...
+    def reach(self, position: int) -> None: ...
+    @property
+    def unsettled(self) -> int: ...
+
+
+class Batch(Protocol):
+    """Records in each partition's order, and the partitions' ends reached after them."""
+
+    @property
+    def records(self) -> Sequence[Record]: ...
+    @property
+    def ends(self) -> Sequence[tuple[int, int]]: ...
+
+
+class Consumer(Protocol):
+    """The lane's source of records. Times are monotonic seconds."""
+
+    polled_at: float
+    session_timeout: float
+    partitions: int
+
+    @property
+    def assigned(self) -> Mapping[int, Assignment]: ...
+    async def start(self) -> dict[int, int]: ...
+    async def take(self, most: int, wait: float) -> Batch: ...
+    async def pause(self) -> None: ...
+    async def resume(self) -> None: ...
+    async def commit(self, *, wait: bool = False) -> None: ...
+    async def close(self) -> None: ...
+    async def reached(self, ends: Mapping[int, int]) -> bool:
+        """Whether the group has committed up to these offsets, whoever did it."""
+
+    async def lag(self) -> int:
+        """Records in Kafka beyond what was taken, as far as the client knows."""
+
+
+class Decoder(Protocol):
+    """Bytes to changes."""
+
+    def decode(self, record: Record) -> Change | NotAChange | Undecodable: ...
+    def key_names(self, record: Record) -> tuple[str, ...] | None: ...
+
+
+class Router(Protocol):
+    """Changes to decisions."""
+
+    @property
+    def key_identifies(self) -> bool: ...
+    def learn_key(self, names: Sequence[str] | None) -> None: ...
+    def route(self, change: Change, *, doubt: bool = False) -> Decision: ...
+
+
+class Letters(Protocol):
+    """Where refused records go."""
+
+    async def write(
+        self, record: Record, stage: Stage, code: str, message: str, status: int | None, attempts: int
+    ) -> None:
+        """Returns when Kafka has the dead letter."""
+

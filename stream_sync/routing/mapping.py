@@ -1,0 +1,267 @@
+"""What an activation reads from a row: its segment, its identifier, its mapped values; and how values are compared.
+
+Invariants:
+- Pure: a row in, values out. Warnings go to the `notice` that was handed in.
+- Everything is compiled once per wire schema, in two forms with one interface: `Compiled` for rows that are complete,
+  and `CarefulCompiled` for rows in which a column may be absent, which looks before it reads.
+- Values are compared in the form sent; equal wire values are equal without being decoded.
+- An expression that fails raises EvaluationError or WireValueError: never a silent NULL.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+
+from stream_sync.model import Absent, Columns, Omitted, Row, Sent, UnrepresentableError, Value, WireValueError
+from stream_sync.routing.expressions.expression import EvaluationError, Expression
+
+Form = Callable[[Value], "Sent | Omitted"]
+Notice = Callable[[str, str], None]
+"""Tells a warning: (code, name of the column or of the value at the destination)."""
+DataError = (EvaluationError, WireValueError)
+"""What a row's own data can do to an expression."""
+
+
+class ColumnMissingError(EvaluationError):
+    """A `where` or identifier column is not in the record."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One mapped value: its name at the destination, what it is worked out from, and the form it takes there."""
+
+    name: str
+    expression: Expression
+    form: Form
+
+
+class IdentifierPart(msgspec.Struct, frozen=True):
+    """One way to identify a person; of several the first that the row has is used."""
+
+    name: str
+    expression: Expression
+    is_email: bool
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All that an activation reads, not yet bound to a wire schema."""
+
+    where: Expression | None
+    identifier: tuple[IdentifierPart, ...]
+    targets: tuple[Target, ...]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Every column that is read."""
+        read = [part.expression for part in self.identifier] + [target.expression for target in self.targets]
+        return frozenset(name for e in [*read, *([self.where] if self.where else [])] for name in e.columns)
+
+    @property
+    def identifier_columns(self) -> frozenset[str]:
+        """The columns that the identifier is made of."""
+        return frozenset(name for part in self.identifier for name in part.expression.columns)
+
+
+class Person(msgspec.Struct, frozen=True, gc=False):
+    """Who: the identifier's name at the destination, and its normalised value."""
+
+    identified_by: str
+    identifier: str
+
+
+class Standing(enum.Enum):
+    """How a row stands to the segment where it is not a person in it."""
+
+    OUTSIDE = "outside"
+    NAMELESS = "nameless"
+    """In the segment, without an identifier."""
+    UNKNOWN = "unknown"
+
+
+Member = Person | Standing
+
+
+def identifier_text(value: Value, *, is_email: bool) -> str | None:
+    """The identifier as it is compared, locked and sent: trimmed, e-mails lower-cased; None where it is empty.
+
+    Raises EvaluationError for a type that identifies nobody (bool, float, list …).
+    """
+    if value is None:
+        return None
+    if value.__class__ is str:
+        text = value.strip()
+    elif isinstance(value, (int, Decimal, date)) and not isinstance(value, bool):
+        text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    else:
+        raise EvaluationError(f"an identifier cannot be of type {type(value).__name__}: cast it to text")
+    return (text.lower() if is_email else text) or None
+
+
+class Compiled:
+    """A plan bound to the columns of one wire schema, for complete rows."""
+
+    def __init__(self, plan: Plan, columns: Columns, notice: Notice) -> None:
+        self._columns = columns
+        self._notice = notice
+        self._where = self.condition(plan.where)
+        self._identifier = [(part.name, self.value(part.expression), part.is_email) for part in plan.identifier]
+        standing = {*plan.identifier_columns, *(plan.where.columns if plan.where else ())}
+        self.standing_inputs = columns.raws(sorted(standing))
+        """The wire values that `member` depends on: where they are equal, so is the member."""
+        self._targets = [(target.name, self.sent(target)) for target in plan.targets]
+        single = [target for target in plan.targets if len(target.expression.columns) == 1]
+        several = [target for target in plan.targets if len(target.expression.columns) != 1]
+        self._single_inputs = columns.raws([target.expression.columns[0] for target in single])
+        self._single = [(target.name, self.sent(target)) for target in single]
+        self._several = [
+            (columns.raws(target.expression.columns), target.name, self.sent(target)) for target in several
+        ]
+
+    def condition(self, where: Expression | None) -> Callable[[Row], Value] | None:
+        """The segment's test: True, False or None; None instead of a function where everybody is in it."""
+        return None if where is None else where.bind(self._columns.reader)
+
+    def value(self, expression: Expression) -> Callable[[Row], Value]:
+        """The expression as a function of a row."""
+        return expression.bind(self._columns.reader)
+
+    def sent(self, target: Target) -> Callable[[Row], Sent | Omitted]:
+        """The target's value in the form sent, as a function of a row."""
+        form, value, notice, name = target.form, self.value(target.expression), self._notice, target.name
+
+        def sent(row: Row) -> Sent | Omitted:
+            try:
+                return form(value(row))
+            except UnrepresentableError:
+                notice("value_unrepresentable", name)
+                return Omitted.UNREPRESENTABLE
+
+        return sent
+
+    def member(self, row: Row) -> Member:
+        """Whether the row is in the segment, and as whom."""
+        try:
+            if self._where is not None and self._where(row) is not True:
+                return Standing.OUTSIDE
+        except UnrepresentableError:
+            return Standing.UNKNOWN
+        return self.name(row)
+
+    def name(self, row: Row) -> Member:
+        """Who the row is, whatever the segment."""
+        try:
+            for name, value, is_email in self._identifier:
+                text = identifier_text(value(row), is_email=is_email)
+                if text is not None:
+                    return Person(name, text)
+        except UnrepresentableError:
+            return Standing.UNKNOWN
+        return Standing.NAMELESS
+
+    def whole(self, row: Row) -> dict[str, Sent]:
+        """Every mapped value that is not omitted."""
+        found = {}
+        for name, sent in self._targets:
+            value = sent(row)
+            if value.__class__ is Omitted:
+                self.omitted(value, name)
+            else:
+                found[name] = value
+        return found
+
+    def rest(self, row: Row) -> dict[str, Sent]:
+        """As `whole`, but what cannot be worked out is left out: for values that are not what changed."""
+        found = {}
+        for name, sent in self._targets:
+            try:
+                value = sent(row)
+            except DataError:
+                continue
+            if value.__class__ is not Omitted:
+                found[name] = value
+        return found
+
+    def changed(self, before: Row, after: Row) -> dict[str, Sent]:
+        """The mapped values that differ, as they are now."""
+        found: dict[str, Sent] = {}
+        old, new = self._single_inputs(before), self._single_inputs(after)
+        if old != new:
+            for was, now, (name, sent) in zip(old, new, self._single, strict=True):
+                if was != now:
+                    self._compare(name, sent, before, after, found)
+        for inputs, name, sent in self._several:
+            if inputs(before) != inputs(after):
+                self._compare(name, sent, before, after, found)
+        return found
+
+    def _compare(self, name: str, sent: Callable[[Row], Sent], before: Row, after: Row, found: dict[str, Sent]) -> None:
+        now = sent(after)
+        if now.__class__ is Omitted:
+            self.omitted(now, name)
+            return
+        try:
+            if sent(before) == now:
+                return
+        except DataError:
+            pass  # what it was cannot be known, so it may have changed
+        found[name] = now
+
+    def omitted(self, why: Omitted, name: str) -> None:
+        """Tells what the forms do not tell themselves."""
+        if why is Omitted.MISSING:
+            self._notice("column_missing", name)
+        elif why is Omitted.NULL_SKIPPED:
+            self._notice("null_skipped", name)
+
+
+class CarefulCompiled(Compiled):
+    """A plan bound to the columns of one wire schema, for rows in which columns may be absent."""
+
+    def condition(self, where: Expression | None) -> Callable[[Row], Value] | None:
+        """As for complete rows, but UNAVAILABLE raises UnrepresentableError and MISSING ColumnMissingError."""
+        return None if where is None else self._present(where)
+
+    def value(self, expression: Expression) -> Callable[[Row], Value]:
+        """As `condition`."""
+        return self._present(expression)
+
+    def sent(self, target: Target) -> Callable[[Row], Sent | Omitted]:
+        """As for complete rows; absent inputs make the value absent, whatever the function."""
+        absent, sent = self._absent(target.expression.columns), Compiled.sent(self, target)
+
+        def careful(row: Row) -> Sent | Omitted:
+            why = absent(row)
+            return sent(row) if why is None else Omitted[why.name]
+
+        return careful
+
+    def _present(self, expression: Expression) -> Callable[[Row], Value]:
+        absent, value = self._absent(expression.columns), expression.bind(self._columns.reader)
+
+        def present(row: Row) -> Value:
+            why = absent(row)
+            if why is None:
+                return value(row)
+            if why is Absent.MISSING:
+                raise ColumnMissingError(f"the record lacks a column of {', '.join(expression.columns)}")
+            raise UnrepresentableError
+
+        return present
+
+    def _absent(self, names: Sequence[str]) -> Callable[[Row], Absent | None]:
+        inputs = self._columns.raws(names)
+
+        def absent(row: Row) -> Absent | None:
+            why = None
+            for value in inputs(row):
+                if value is Absent.MISSING:
+                    return Absent.MISSING
+                if value is Absent.UNAVAILABLE:
+                    why = Absent.UNAVAILABLE
+            return why
+
+        return absent

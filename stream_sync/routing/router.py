@@ -1,0 +1,259 @@
+"""What every row change means for one activation: the table of the docs' "What every change means", and nothing else.
+
+Invariants:
+- Pure: a `Change` in, a decision out. It remembers only which deleted keys still await their tombstone (bounded) and
+  what it compiled per wire schema.
+- UPDATE never creates, UPSERT never deletes, and MIRROR deletes only a person who is known to have left.
+- What cannot be known is never guessed: it is a warning, and nothing is sent.
+- Only `before: full` makes a before image worth reading; otherwise only the record's key is real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stream_sync.errors import HaltError
+from stream_sync.model import (
+    Change,
+    Columns,
+    Decision,
+    Intent,
+    Kind,
+    Mode,
+    Nothing,
+    Refused,
+    Row,
+    WireValueError,
+)
+from stream_sync.routing.mapping import (
+    CarefulCompiled,
+    ColumnMissingError,
+    Compiled,
+    DataError,
+    Member,
+    Notice,
+    Person,
+    Plan,
+    Standing,
+)
+
+MOST_AWAITED_TOMBSTONES = 10_000
+MOST_SCHEMAS = 64
+
+
+UNCHANGED = Nothing("unchanged")
+OUTSIDE = Nothing("outside")
+EXPECTED_TOMBSTONE = Nothing("tombstone")
+TRUNCATE = Nothing("truncate", "truncate_ignored")
+MEMBERSHIP_UNKNOWN = Nothing("unknown", "membership_unknown")
+EXIT_UNKNOWN = Nothing("unknown", "exit_unknown")
+IDENTIFIER_MISSING = Nothing("nameless", "identifier_missing")
+NO_KEY = Refused(
+    "KEY_CONVERTER", "no_key", "the record has no key: give the table a primary key or message.key.columns"
+)
+
+
+class Router:
+    """Decides for one activation. `learn_key` must have been called before the first `route` of a mirror."""
+
+    def __init__(self, plan: Plan, mode: Mode, *, before_full: bool, whole: bool, notice: Notice) -> None:
+        self._plan = plan
+        self._mirror = mode == "mirror"
+        self._enter: Kind = "update" if mode == "update" else "insert"
+        self._before_full = before_full
+        self._whole = whole
+        self._notice = notice
+        self._compiled: dict[tuple[Columns, bool], Compiled] = {}
+        self._columns: Columns | None = None
+        self._quick: Compiled | None = None
+        self._awaited: dict[tuple[int | None, bytes], None] = {}
+        self._key_names: frozenset[str] = frozenset()
+        self._key_identifies = False
+
+    @property
+    def key_identifies(self) -> bool:
+        """Whether the identifier is made of key columns: the condition of a promised order."""
+        return self._key_identifies
+
+    def learn_key(self, names: Sequence[str] | None) -> None:
+        """Takes note of the record key's columns (None = records without key).
+
+        Raises HaltError(`before_not_full`) for a mirror that needs before images which the source does not have.
+        """
+        self._key_names = frozenset(names or ())
+        columns = self._plan.identifier_columns
+        self._key_identifies = bool(columns) and columns <= self._key_names
+        if self._mirror and not self._before_full and (self._plan.where is not None or not self._key_identifies):
+            message = (
+                "a mirror with a `where`, or with an identifier that is not made of key columns, must know the row "
+                "before a change: set REPLICA IDENTITY FULL on the table and `before: full` on the source"
+            )
+            raise HaltError("before_not_full", message)
+
+    def route(self, change: Change, *, doubt: bool = False) -> Decision:
+        """What this change asks for. `doubt`: the base of a delta is not certain, so an Update is whole.
+
+        Raises HaltError(`before_missing`) where the table is not what the config says.
+        """
+        try:
+            op = change.op
+            if op == "t":
+                return TRUNCATE
+            if self._mirror and change.record.key() is None:
+                return NO_KEY
+            if op == "u":
+                return self._update(change, doubt)
+            if op == "d":
+                return self._delete(change)
+            if op == "tombstone":
+                return self._tombstone(change)
+            compiled = self._for(change)
+            return self._entered(compiled, compiled.member(change.after), change.after)
+        except ColumnMissingError as error:
+            return Refused("TRANSFORMATION", "column_missing", str(error))
+        except WireValueError as error:
+            return Refused("VALUE_CONVERTER", "bad_value", str(error))
+        except DataError as error:
+            return Refused("TRANSFORMATION", "type_error", str(error))
+
+    def _update(self, change: Change, doubt: bool) -> Decision:
+        before, after = change.before if self._before_full else None, change.after
+        compiled = self._for(change)
+        if before is None:
+            return self._update_blind(change, compiled)
+        if change.incomplete:
+            change.columns.fill(after, before)
+        inputs = compiled.standing_inputs
+        now = compiled.member(after)
+        was = now if inputs(before) == inputs(after) else self._was(compiled, before)
+        if isinstance(now, Person) and was == now:
+            if self._whole or doubt:
+                return self._stayed_whole(compiled, now, before, after, doubt)
+            changed = compiled.changed(before, after)
+            if not changed:
+                return UNCHANGED
+            return Intent("update", now.identifier, now.identified_by, changed, False, after, compiled.rest)
+        return self._moved(compiled, was, now, after)
+
+    def _update_blind(self, change: Change, compiled: Compiled) -> Decision:
+        """An update without a before image: its key is as before, the rest of `was` cannot be known."""
+        if self._before_full and self._mirror and self._plan.where is not None:
+            message = (
+                "an update came without its before image although the source says `before: full`: set REPLICA "
+                "IDENTITY FULL on the table (a snapshot then brings the lane up to date)"
+            )
+            raise HaltError("before_missing", message)
+        now = compiled.member(change.after)
+        if isinstance(now, Person) and self._key_identifies and self._plan.where is None:
+            return Intent("update", now.identifier, now.identified_by, compiled.whole(change.after))
+        return self._moved(compiled, Standing.UNKNOWN, now, change.after)
+
+    def _stayed_whole(self, compiled: Compiled, now: Person, before: Row, after: Row, doubt: bool) -> Decision:
+        if not doubt and not compiled.changed(before, after):
+            return UNCHANGED
+        return Intent("update", now.identifier, now.identified_by, compiled.whole(after))
+
+    def _moved(self, compiled: Compiled, was: Member, now: Member, after: Row) -> Decision:
+        """The person of the row is not surely the one it was: somebody enters, leaves, or both."""
+        entered = self._entered(compiled, now, after)
+        if now is Standing.UNKNOWN or not self._mirror:
+            return entered
+        if isinstance(was, Person):
+            if not isinstance(entered, Intent):
+                if now is Standing.NAMELESS:
+                    self._notice("identifier_missing", "")
+                return Intent("delete", was.identifier, was.identified_by)
+            return (
+                entered,
+                Intent("delete", was.identifier, was.identified_by, follows=entered.identifier),
+            )
+        if was is Standing.UNKNOWN and not isinstance(entered, Intent):
+            return EXIT_UNKNOWN
+        return entered
+
+    def _entered(self, compiled: Compiled, now: Member, after: Row) -> Intent | Nothing:
+        if isinstance(now, Person):
+            return Intent(self._enter, now.identifier, now.identified_by, compiled.whole(after))
+        if now is Standing.OUTSIDE:
+            return OUTSIDE
+        return MEMBERSHIP_UNKNOWN if now is Standing.UNKNOWN else IDENTIFIER_MISSING
+
+    def _delete(self, change: Change) -> Decision:
+        if not self._mirror:
+            return OUTSIDE
+        self._await_tombstone(change)
+        if self._before_full and change.before is not None:
+            was = self._was(self._for(change), change.before)
+            if was is not Standing.UNKNOWN:
+                if not isinstance(was, Person):
+                    return OUTSIDE
+                return self._left(change, was) if change.key_changed else _delete_of(was)
+        return self._left_unseen(change)
+
+    def _tombstone(self, change: Change) -> Decision:
+        key = change.record.key()
+        if not self._mirror:
+            return EXPECTED_TOMBSTONE
+        if key is not None and self._awaited.pop((change.record.partition(), key), self) is None:
+            return EXPECTED_TOMBSTONE
+        return self._left_unseen(change)
+
+    def _left_unseen(self, change: Change) -> Decision:
+        """A delete of which only the key is known."""
+        if not self._key_identifies or self._plan.where is not None:
+            return EXIT_UNKNOWN
+        was = self._key_member(change, change.key)
+        if not isinstance(was, Person):
+            return EXIT_UNKNOWN
+        return self._left(change, was) if change.key_changed else _delete_of(was)
+
+    def _left(self, change: Change, was: Person) -> Decision:
+        """The old key of a changed one: a Delete only where the person is another one under the new key."""
+        if not self._key_identifies:
+            return OUTSIDE
+        if change.new_key is None:
+            return _delete_of(was) if self._plan.identifier_columns == self._key_names else EXIT_UNKNOWN
+        return OUTSIDE if self._key_member(change, change.new_key) == was else _delete_of(was)
+
+    def _key_member(self, change: Change, key: Row | None) -> Member:
+        if key is None or change.key_columns is None:
+            return Standing.UNKNOWN
+        compiled = self._compile(change.key_columns, careful=True)
+        return compiled.name(key)
+
+    def _was(self, compiled: Compiled, before: Row) -> Member:
+        """How the row stood before; what its data does to an expression makes it unknown, not a dead letter."""
+        try:
+            return compiled.member(before)
+        except DataError:
+            return Standing.UNKNOWN
+
+    def _await_tombstone(self, change: Change) -> None:
+        key = change.record.key()
+        if key is None:
+            return
+        self._awaited[change.record.partition(), key] = None
+        if len(self._awaited) > MOST_AWAITED_TOMBSTONES:
+            del self._awaited[next(iter(self._awaited))]
+
+    def _for(self, change: Change) -> Compiled:
+        columns = change.columns
+        if change.incomplete:
+            return self._compile(columns, careful=True)
+        if columns is not self._columns or self._quick is None:
+            self._quick = self._compile(columns, careful=False)
+            self._columns = columns
+        return self._quick
+
+    def _compile(self, columns: Columns, *, careful: bool) -> Compiled:
+        compiled = self._compiled.get((columns, careful))
+        if compiled is None:
+            if len(self._compiled) >= MOST_SCHEMAS:
+                self._compiled.clear()
+            kind = CarefulCompiled if careful else Compiled
+            compiled = self._compiled[columns, careful] = kind(self._plan, columns, self._notice)
+        return compiled
+
+
+def _delete_of(person: Person) -> Intent:
+    return Intent("delete", person.identifier, person.identified_by)
