@@ -57,6 +57,7 @@ def general(dialect: Dialect, nulls: Nulls, tell: Tell) -> Form:
     null = None if nulls == "unset" else Omitted.NULL_SKIPPED
     limit = math.inf if dialect.text_limit is None else dialect.text_limit
     blank_is_null = dialect.blank_is_null
+    written_of = TEXTS.get
 
     def form(value: Value) -> Sent | Omitted:
         kind = type(value)
@@ -68,6 +69,10 @@ def general(dialect: Dialect, nulls: Nulls, tell: Tell) -> Form:
             return value
         if value is None:
             return null
+        if kind is float or kind is Decimal:
+            return value if _finite(value) else nest.top(value)
+        if written := written_of(kind):
+            return written(value)
         return nest.top(value)
 
     return form
@@ -93,7 +98,10 @@ def json_text(value: Sent) -> str:
 
 
 def _finite(value: Value) -> bool:
-    return not isinstance(value, float | Decimal) or math.isfinite(value)
+    """Whether a number is one in JSON; a Decimal beyond a double's range is infinite to whoever reads it."""
+    if type(value) is Decimal:
+        return value.is_finite() and value.adjusted() < 308
+    return type(value) is not float or math.isfinite(value)
 
 
 class _Nest:
@@ -105,8 +113,6 @@ class _Nest:
 
     def top(self, value: Value) -> Sent | Omitted:
         """A value that stands by itself."""
-        if type(value) is float and math.isfinite(value):
-            return value
         try:
             sent = self._inner(value, in_object=False)
             if isinstance(value, list | tuple) and self._dialect.lists == "comma":
