@@ -39,8 +39,8 @@ def tell_config_error(error: ConfigError) -> None:
     tell_warnings(error.file, error.warnings)
     console = Console(stderr=True)
     for problem in error.problems:
-        place, _, message = str(problem).partition(": ")
-        _line(console, Text.assemble(f"{error.file}: ", (place, "bold"), ": " if message else "", message))
+        at = (problem.at, "bold"), ": " if problem.at else ""
+        _line(console, Text.assemble(f"{error.file}: ", *at, problem.message))
     count = len(error.problems)
     _line(console, Text(f"{error.file}: {count} problem{'s' if count != 1 else ''}", style="bold red"))
 

@@ -25,9 +25,13 @@ class Problem(NamedTuple):
     line: int | None
     message: str
 
+    @property
+    def at(self) -> str:
+        """`activations.gold.mode (line 31)`; empty where neither is known."""
+        return " ".join(part for part in (self.place, f"(line {self.line})" if self.line else "") if part)
+
     def __str__(self) -> str:
-        at = " ".join(part for part in (self.place, f"(line {self.line})" if self.line else "") if part)
-        return f"{at}: {self.message}" if at else self.message
+        return f"{self.at}: {self.message}" if self.at else self.message
 
 
 class ConfigError(StreamSyncError):

@@ -15,6 +15,10 @@ from stream_sync.config.parts import kind
 from stream_sync.config.problems import Place, Report
 
 _COLUMN = re.compile(r'[^\W\d]\w*|"[^"]+"')
+_OTHER_IN_SQL = frozenset(
+    {"true", "false", "null", "case", "select", "any", "current_date", "current_time", "current_user"}
+)
+"""Words that SQL does not read as a column unless they are in double quotes; in a list they are columns."""
 
 
 def mapping(raw: object, place: Place, report: Report) -> dict[str, str]:
@@ -49,7 +53,9 @@ def identifier(raw: object, place: Place, report: Report) -> dict[str, str]:
 def _add_item(mapped: dict[str, str], item: Any, at: Place, place: Place, report: Report) -> None:
     match item:
         case str() if _COLUMN.fullmatch(item.strip()):
-            _add_named(mapped, item.strip().strip('"'), item.strip(), at, place, report)
+            column = item.strip().strip('"')
+            sql = f'"{column}"' if column.lower() in _OTHER_IN_SQL else item
+            _add_named(mapped, column, sql, at, place, report)
         case str():
             report.problem(at, "is not a column; an expression needs the name it gets there: {name: expression}")
         case dict() if item:

@@ -199,7 +199,7 @@ MAPPING = within("activations",
     Case("mode: update", "mode: update\n    where: a > now()  #!", "buyers.where", "warehouse"),
     Case("mode: update", "mode: update\n    where: d = current_date  #!", "buyers.where", "warehouse"),
     Case("mode: update", "mode: update\n    where: random() > 0.5  #!", "buyers.where", ""),
-    Case("mode: update", "mode: update\n    where: lower(a)  #!", "buyers.where", "boolean"),
+    Case("mode: update", "mode: update\n    where: lower(a)  #!", "buyers.where", "true or false"),
 )  # fmt: skip
 CASES = [*TOP, *KAFKA, *SOURCES, *DESTINATIONS, *ACTIVATIONS, *MIRRORS, *MAPPING]
 

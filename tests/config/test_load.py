@@ -71,6 +71,14 @@ def test_fields_may_be_a_list_of_columns_and_mappings_in_any_mix(tmp_path: Path)
     assert fields == {"email": "email", "dob": "born", "first_name": "'x' || name"}
 
 
+def test_a_list_holds_columns_whatever_sql_makes_of_their_names(tmp_path: Path) -> None:
+    text = bent(
+        "attributes: {ltv: lifetime_value, tier: loyalty_tier}", """attributes: [Tier, "null", '"first name"', order]"""
+    )
+    attributes = read(text, tmp_path).config.activations["gold"].attributes
+    assert attributes == {"Tier": "Tier", "null": '"null"', "first name": '"first name"', "order": "order"}
+
+
 def test_merge_keys_share_settings_between_parts(tmp_path: Path) -> None:
     text = (
         GOOD.replace("    batch: {max", "    batch: &batch {max") + "    batch:\n      <<: *batch\n      max_wait: 5s\n"

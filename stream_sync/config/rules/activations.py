@@ -43,7 +43,7 @@ def _check_source(activation: Activation, source: Source, parsed: Parsed, place:
                 (*place, "where"), f"a mirror cannot see who leaves it while only keys come in before: {cure}"
             )
         for name, expression in parsed.identifier.items():
-            outside = sorted(expression.columns - set(source.key)) if source.key is not None else []
+            outside = sorted({*expression.columns} - {*source.key}) if source.key is not None else []
             if outside:
                 told = (
                     f"a mirror cannot tell whom to delete: {', '.join(outside)} is not of the key {_list(source.key)}"

@@ -22,7 +22,7 @@ class Parsed:
     def columns(self) -> Iterator[str]:
         """The columns that must be known, each once."""
         every = [*([self.where] if self.where else []), *self.identifier.values(), *self.mapped.values()]
-        yield from dict.fromkeys(column for expression in every for column in sorted(expression.columns))
+        yield from dict.fromkeys(column for expression in every for column in expression.columns)
 
 
 def parse_all(activation: Activation, place: Place, report: Report) -> Parsed:
