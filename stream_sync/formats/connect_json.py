@@ -39,8 +39,8 @@ class Unwrapper(Generic[Made]):
         self._last: tuple[bytes, Made] | None = None
 
     def unwrap(self, data: bytes) -> tuple[Made, bytes] | None:
-        """What was made of the schema, and the payload's bytes, not yet looked at; None where `data` is bare.
-        Raises ValueError where it is no JSON, and what `make` raises; RecursionError where it is nested too deep."""
+        """The quick way: what was made of the schema, and what would be the payload if nothing came behind it; None
+        where `data` is bare. Whoever cannot read that payload has to `take_apart`. Raises as that does."""
         if data.endswith(b"}"):
             if self._last is not None and data.startswith(self._last[0]):
                 return self._last[1], data[len(self._last[0]) : -1]
@@ -48,9 +48,11 @@ class Unwrapper(Generic[Made]):
                 if data.startswith(prefix):
                     self._last = (prefix, made)
                     return made, data[len(prefix) : -1]
-        return self._learn(data)
+        return self.take_apart(data)
 
-    def _learn(self, data: bytes) -> tuple[Made, bytes] | None:
+    def take_apart(self, data: bytes) -> tuple[Made, bytes] | None:
+        """The careful way: members in any order, whatever else is there. Raises ValueError where `data` is no JSON and
+        what `make` raises; RecursionError where it is nested too deep."""
         try:
             wrapper = _take_apart(data)
         except msgspec.ValidationError:  # JSON, but no object

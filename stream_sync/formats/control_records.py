@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from stream_sync.formats.connect_schema import InvalidSchemaError
 from stream_sync.model import NotAChange, Stage, Undecodable
 
 Code = Literal[
@@ -47,6 +48,8 @@ def unreadable(error: Exception, data: bytes, stage: Stage = "VALUE_CONVERTER") 
     if data[:1] == b"\0":
         hint = "its first byte is that of Avro behind a schema id: `encoding: avro`"
         return undecodable("wrong_encoding", f"the {part} is not JSON; {hint}", stage)
+    if isinstance(error, InvalidSchemaError):
+        return undecodable("invalid_schema", f"the {part}'s schema is no Connect schema: {error}", stage)
     if "out of range" in str(error):
         return undecodable("number_out_of_range", f"the {part} holds a number that is too large", stage)
     return undecodable("invalid_json", f"the {part} is not valid JSON", stage)

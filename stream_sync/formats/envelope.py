@@ -12,7 +12,6 @@ Source of shapes and names: captures of Debezium 3.6.3; io.debezium.data.Envelop
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -22,7 +21,8 @@ from stream_sync.formats.column_types import declared_types
 from stream_sync.formats.connect_json import Unwrapper
 from stream_sync.formats.control_records import classify, undecodable, unreadable
 from stream_sync.formats.keys import KeyReader
-from stream_sync.formats.layout import Described, Layout, Layouts
+from stream_sync.formats.layout import LAST_MS, Described, Layout, Layouts
+from stream_sync.formats.numerics import exact_number
 from stream_sync.formats.rows import RowColumns, Shapes
 from stream_sync.formats.types_missing import TypesMissingError, types_missing
 from stream_sync.model import Change, Decoded, Record, Row, Undecodable
@@ -41,8 +41,8 @@ class _Images(msgspec.Struct):
     after: dict[str, Any] | None = None
 
 
-_parse = msgspec.json.Decoder(float_hook=Decimal).decode
-_parse_images = msgspec.json.Decoder(_Images, float_hook=Decimal).decode
+_parse = msgspec.json.Decoder(float_hook=exact_number).decode
+_parse_images = msgspec.json.Decoder(_Images, float_hook=exact_number).decode
 
 
 class JsonEnvelopes:
@@ -131,11 +131,9 @@ class JsonEnvelopes:
 
     def _slowly(self, record: Record, value: bytes) -> Decoded:
         try:
-            described, payload = self._unwrapper.unwrap(value) or (_NOT_WRAPPED, value)
+            described, payload = self._unwrapper.take_apart(value) or (_NOT_WRAPPED, value)
         except _UNREADABLE as error:
             return unreadable(error, value)
-        if described.problem is not None:
-            return undecodable("invalid_schema", f"the value's schema is no Connect schema: {described.problem}")
         layout = self._bare if described.name is None else described.layout
         if layout is not None:
             for decode, columns in ((layout.lenient, layout.columns), (layout.loose, layout.shape.checked)):
@@ -155,7 +153,7 @@ class JsonEnvelopes:
         if layout is not self._bare:
             self._last = layout
         op, before, after, ts_ms = envelope.op, envelope.before, envelope.after, envelope.source.ts_ms
-        if type(ts_ms) is not int:
+        if type(ts_ms) is not int or abs(ts_ms) > LAST_MS:
             ts_ms = None
         _mark_unavailable(layout, before, after)
         if after is None or op in {"d", "t"}:

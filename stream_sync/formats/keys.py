@@ -10,7 +10,6 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +18,7 @@ from stream_sync.formats import connect_schema
 from stream_sync.formats.column_types import ColumnType
 from stream_sync.formats.connect_json import Schema, Unwrapper
 from stream_sync.formats.control_records import unreadable
+from stream_sync.formats.numerics import exact_number
 from stream_sync.formats.rows import Shape, Shapes
 from stream_sync.formats.types_missing import types_missing
 from stream_sync.model import Columns, Record, Row, Undecodable, WireValueError
@@ -26,7 +26,7 @@ from stream_sync.model import Columns, Record, Row, Undecodable, WireValueError
 NEW_KEY = "__debezium.newkey"
 """Header of the delete and the tombstone that a primary-key change begins with."""
 
-_parse = msgspec.json.Decoder(float_hook=Decimal).decode  # exact
+_parse = msgspec.json.Decoder(float_hook=exact_number).decode
 
 
 class Key(NamedTuple):
@@ -49,8 +49,8 @@ class KeyReader:
 
     def read(self, record: Record, known: Mapping[str, ColumnType]) -> Key | Undecodable:
         """The key of a delete or tombstone; `known` are the types of the value's schema."""
-        header = next((value for name, value in record.headers() or () if name == NEW_KEY), None)
-        changed = any(name == NEW_KEY for name, _ in record.headers() or ())
+        headers = [value for name, value in record.headers() or () if name == NEW_KEY]
+        changed, header = bool(headers), next(iter(headers), None)  # a name can be there twice: the first wins
         data = record.key()
         if data is None:
             return Key(None, None, None, changed)
@@ -85,7 +85,7 @@ class KeyReader:
         return {self._single: connect_schema.column_type(schema)} if self._single else {}
 
     def _parts(self, data: bytes) -> tuple[dict[str, ColumnType] | None, Any]:
-        types, payload = self._unwrapper.unwrap(data) or (None, data)
+        types, payload = self._unwrapper.take_apart(data) or (None, data)
         return types, _parse(payload)
 
     def _named(self, payload: Any) -> dict[str, Any] | None:

@@ -7,18 +7,21 @@ three refuse, the value is no row envelope.
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from stream_sync.formats import connect_schema
 from stream_sync.formats.connect_json import Schema
+from stream_sync.formats.numerics import exact_number
 from stream_sync.formats.rows import Shape, Shapes
+
+LAST_MS = 2**53
+"""A commit time beyond it (the year 287396) is none: arithmetic with it would not stay exact, or fail."""
 
 
 class _Origin(msgspec.Struct, gc=False):
-    ts_ms: int | None = None
+    ts_ms: Annotated[int, msgspec.Meta(ge=-LAST_MS, le=LAST_MS)] | None = None
 
 
 class _LooseOrigin(msgspec.Struct, gc=False):
@@ -35,7 +38,7 @@ def _decoder(row: type[msgspec.Struct], origin: type[msgspec.Struct], exact: boo
     ]
     # Decimals only where a column needs them: each number with a fraction costs a call then.
     return msgspec.json.Decoder(
-        msgspec.defstruct("Envelope", fields, gc=False), float_hook=Decimal if exact else None
+        msgspec.defstruct("Envelope", fields, gc=False), float_hook=exact_number if exact else None
     ).decode
 
 
@@ -57,8 +60,6 @@ class Described(msgspec.Struct, frozen=True):
 
     name: str | None = None
     layout: Layout | None = None
-    problem: str | None = None
-    """Why it is no Connect schema."""
 
 
 class Layouts:
@@ -76,17 +77,14 @@ class Layouts:
         return self._known[shape]
 
     def describe(self, schema: Schema | None) -> Described:
-        """For the schema of a wrapped value; None is the null one."""
+        """For the schema of a wrapped value; None is the null one. Raises InvalidSchemaError."""
         if schema is None:
             return Described()
         name = schema.get("name")
         name = name if isinstance(name, str) else ""
-        try:
-            fields = connect_schema.fields(schema)
-            image = fields.get("after") or fields.get("before")
-            if "op" not in fields or image is None or image.get("type") != "struct":
-                return Described(name)
-            types = connect_schema.column_types(image, self._shapes.needed)
-        except ValueError as error:
-            return Described(name, problem=str(error))
+        fields = connect_schema.fields(schema)
+        image = fields.get("after") or fields.get("before")
+        if "op" not in fields or image is None or image.get("type") != "struct":
+            return Described(name)
+        types = connect_schema.column_types(image, self._shapes.needed)
         return Described(name, self.of(self._shapes.of(types)))

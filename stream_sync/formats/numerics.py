@@ -23,7 +23,17 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,4})?")
 _NO_NUMBERS = frozenset({"NAN", "INFINITY", "+INFINITY", "-INFINITY", "POSITIVE_INFINITY", "NEGATIVE_INFINITY"})
 _FLOATS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _LONGEST = 65_536
-"""Bytes or digits of the longest decimal: above what PostgreSQL's numeric holds (131,072 digits = 54,428 bytes)."""
+"""Bytes of the longest decimal: above what PostgreSQL's numeric holds (131,072 + 16,383 digits = 61,230 bytes)."""
+_MOST_DIGITS = 3 * _LONGEST
+LARGEST_SCALE = 16_383
+"""PostgreSQL's limit; beyond it a few bytes could stand for a text of megabytes."""
+
+
+def exact_number(text: str) -> Decimal:
+    """For JSON numbers with a fraction or an exponent; nothing is rounded. Raises ValueError for too long a one."""
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("Number out of range")
+    return Decimal(text)
 
 
 def read_float(wire: Any) -> float:
@@ -73,9 +83,15 @@ def _unscaled(octets: bytes, scale: int) -> Decimal:
 def _from_text(text: str) -> Decimal:
     if text.upper() in _NO_NUMBERS:
         raise UnrepresentableError("is not a finite number")
-    if len(text) > 3 * _LONGEST or not _NUMBER.fullmatch(text):
+    if len(text) > _MOST_DIGITS or not _NUMBER.fullmatch(text):
         raise WireValueError("is not a decimal")
-    return Decimal(text)
+    return _bounded(Decimal(text))
+
+
+def _bounded(number: Decimal) -> Decimal:
+    if abs(number.adjusted()) > _MOST_DIGITS:
+        raise UnrepresentableError("is a decimal that is too long")
+    return number
 
 
 def decimal_reader(scale: int) -> Callable[[Any], Decimal]:
@@ -103,7 +119,7 @@ def decimal_reader(scale: int) -> Callable[[Any], Decimal]:
         if type(wire) is str:
             return read_short_text(wire) if len(wire) <= 32 else read_text(wire)
         if isinstance(wire, Decimal):
-            return wire
+            return _bounded(wire)
         if type(wire) is int:
             return Decimal(wire)
         if type(wire) is float:
@@ -120,6 +136,6 @@ def read_variable_scale_decimal(wire: Any) -> Decimal:
     if not isinstance(wire, Mapping):
         raise WireValueError("is not a decimal")
     scale = wire.get("scale")
-    if type(scale) is not int or abs(scale) > _LONGEST:
+    if type(scale) is not int or abs(scale) > LARGEST_SCALE:
         raise WireValueError("is not a decimal")
     return _unscaled(read_bytes(wire.get("value")), scale)
