@@ -22,9 +22,10 @@ _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,4})?")
 _NO_NUMBERS = frozenset({"NAN", "INFINITY", "+INFINITY", "-INFINITY", "POSITIVE_INFINITY", "NEGATIVE_INFINITY"})
 _FLOATS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-_LONGEST = 65_536
-"""Bytes of the longest decimal: above what PostgreSQL's numeric holds (131,072 + 16,383 digits = 61,230 bytes)."""
-_MOST_DIGITS = 3 * _LONGEST
+_LONGEST = 4096
+"""Bytes of the longest decimal, about 9,864 digits. Conversion takes the square of the length: PostgreSQL's longest,
+of 147,455 digits, would take a second."""
+_MOST_DIGITS = 10_000
 LARGEST_SCALE = 16_383
 """PostgreSQL's limit; beyond it a few bytes could stand for a text of megabytes."""
 
