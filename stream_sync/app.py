@@ -111,7 +111,7 @@ class Service:
             turning.cancel()
             stopping.cancel()
         return Result(
-            {name: wired.lane.halted for name, wired in self._lanes.items() if wired.lane.halted is not None}, timed_out
+            {name: wired.lane.standing.halted for name, wired in self._lanes.items() if wired.lane.standing.halted is not None}, timed_out
         )
 
     async def _ended(self, running: Sequence[asyncio.Task[None]], stopping: asyncio.Task[Any]) -> bool:
@@ -159,7 +159,7 @@ class Service:
 
     def _states(self) -> Mapping[str, str]:
         return {
-            name: wired.lane.state if wired.lane.polled_at is not None else STARTING
+            name: wired.lane.standing.state if wired.lane.polled_at is not None else STARTING
             for name, wired in self._lanes.items()
         }
 

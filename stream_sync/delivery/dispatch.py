@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 from stream_sync.delivery.coalesce import Backlog, Sort
 from stream_sync.delivery.destination import Destination
@@ -19,6 +20,19 @@ from stream_sync.delivery.pending import Pending
 
 from stream_sync.model import Delivered, Mode, Outcome, Retry, Throttled
 from stream_sync.observability.metrics import LaneMetrics
+
+
+class DispatchSettings(Protocol):
+    """What of a lane's settings concerns sending."""
+
+    @property
+    def mode(self) -> Mode: ...
+    @property
+    def max_records(self) -> int | None: ...
+    @property
+    def max_wait(self) -> float: ...
+    @property
+    def delete_after(self) -> float: ...
 
 
 class Dispatch:
@@ -30,10 +44,7 @@ class Dispatch:
         destination: Destination,
         outcomes: Outcomes,
         metrics: LaneMetrics,
-        mode: Mode,
-        most: int | None,
-        linger: float,
-        delete_pause: float,
+        settings: DispatchSettings,
         may_send: Callable[[], bool],
         log: Callable[..., None],
     ) -> None:
@@ -41,14 +52,17 @@ class Dispatch:
         self._destination = destination
         self._outcomes = outcomes
         self._metrics = metrics
-        self._mode = mode
-        limits = destination.sink.limits
+        self._mode = settings.mode
+        limits, most = destination.sink.limits, settings.max_records
         self._most: dict[Sort, int] = {
             "writes": min(most or limits.writes, limits.writes),
             "deletes": min(most or limits.deletes, limits.deletes),
         }
-        self._pause: dict[Sort, float] = {"writes": limits.spacing, "deletes": max(limits.spacing, delete_pause)}
-        self.linger = linger
+        self._pause: dict[Sort, float] = {
+            "writes": limits.spacing,
+            "deletes": max(limits.spacing, settings.delete_after),
+        }
+        self._linger = settings.max_wait
         self._may_send = may_send
         self._log = log
         self._wake = asyncio.Event()
@@ -64,6 +78,12 @@ class Dispatch:
     def wake(self) -> None:
         """Something may have become possible."""
         self._wake.set()
+
+    def hurry(self) -> None:
+        """Nothing more will come to fill a batch: what is ready goes at once."""
+        if self._linger:
+            self._linger = 0.0
+            self.wake()
 
     async def run(self) -> None:
         """Starts requests for ever; ends by cancellation, which leaves those under way alone."""
@@ -102,13 +122,13 @@ class Dispatch:
     def _is_due(self, sort: Sort, now: float) -> bool:
         since = self._backlog.oldest_ready(sort)
         return since is not None and (
-            self._backlog.ready(sort) >= self._most[sort] or now - since >= self.linger
+            self._backlog.ready(sort) >= self._most[sort] or now - since >= self._linger
         )
 
     def _set_timer(self, now: float) -> None:
         times = [self._backlog.next_due()]
         times += [
-            since + self.linger
+            since + self._linger
             for sort in ("deletes", "writes")
             if (since := self._backlog.oldest_ready(sort)) is not None
         ]

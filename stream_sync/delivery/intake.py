@@ -9,12 +9,12 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.pending import Pending
-from stream_sync.delivery.ports import Assignment, Batch, Consumer, Decoder, Router
+from stream_sync.delivery.ports import Assignment, Batch, Decoder, Router
 from stream_sync.model import Change, Intent, Kind, NotAChange, Nothing, Record, Refused, Undecodable
 from stream_sync.observability.metrics import LaneMetrics
 
@@ -27,7 +27,6 @@ class Intake:
 
     def __init__(
         self,
-        consumer: Consumer,
         decoder: Decoder,
         router: Router,
         backlog: Backlog,
@@ -36,25 +35,18 @@ class Intake:
         refuse: Refuse,
         key: Sequence[str] | None,
     ) -> None:
-        self._consumer = consumer
         self._decoder = decoder
         self._router = router
         self._backlog = backlog
         self._notices = notices
         self._metrics = metrics
         self._refuse = refuse
+        self._configured_key = key
         self._key_known = False
-        if key is not None:
-            self._learn_key(key)
 
-    def take(self, batch: Batch, now: float) -> None:
-        """Takes a batch in; `now` in monotonic seconds. Raises HaltError."""
-        assigned, decode, route, add = (
-            self._consumer.assigned,
-            self._decoder.decode,
-            self._router.route,
-            self._backlog.add,
-        )
+    def take(self, batch: Batch, assigned: Mapping[int, Assignment], now: float) -> None:
+        """Takes a batch of the `assigned` partitions in; `now` in monotonic seconds. Raises HaltError."""
+        decode, route, add = self._decoder.decode, self._router.route, self._backlog.add
         routed = 0
         kinds: dict[Kind, int] = {"insert": 0, "update": 0, "delete": 0}
         try:
@@ -126,7 +118,9 @@ class Intake:
             self._notices.add(decision.warning, "")
 
     def _learn_key_from(self, change: Change) -> None:
-        if change.op != "t":
+        if self._configured_key is not None:
+            self._learn_key(self._configured_key)
+        elif change.op != "t":
             self._learn_key(self._decoder.key_names(change.record))
 
     def _learn_key(self, names: Sequence[str] | None) -> None:

@@ -49,7 +49,7 @@ class Outcomes:
         letters: Letters,
         metrics: LaneMetrics,
         most_consecutive: int,
-        halt: Callable[[str, bool], None],
+        halt: Callable[..., None],
         log: Callable[..., None],
     ) -> None:
         self._backlog = backlog
@@ -128,7 +128,7 @@ class Outcomes:
             if not pending.acknowledgement.revoked:
                 self._backlog.put_back(pending, now)
             if isinstance(result, Halt):
-                self._halt(result.reason, True)
+                self._halt(result.reason, curable=True)
 
     def _is_given_up(self, pending: Pending) -> bool:
         if self._gate.successes > pending.successes_seen:
@@ -169,4 +169,4 @@ class Outcomes:
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
         if self._consecutive > self._most_consecutive:
-            self._halt("too_many_rejections", False)
+            self._halt("too_many_rejections")

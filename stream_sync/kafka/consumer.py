@@ -16,12 +16,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_sync.errors import FatalError, HaltError
 from stream_sync.kafka.offsets import Offsets
+from stream_sync.model import Record
 
 Result = TypeVar("Result")
 
@@ -33,7 +34,7 @@ REVOKE_MARGIN = 5.0
 class Taken(NamedTuple):
     """What one `take` brought: records in each partition's order, and the partitions' ends reached after them."""
 
-    records: list[Message]
+    records: list[Record]
     ends: list[tuple[int, int]]
 
 
@@ -152,7 +153,7 @@ class LaneConsumer:
         self.polled_at = time.monotonic()
         if self._failure is not None:
             raise self._failure
-        records = [message for message in messages if message.error() is None]
+        records = cast(list[Record], [message for message in messages if message.error() is None])
         ends: list[tuple[int, int]] = []
         if len(records) != len(messages):
             for message in messages:

@@ -27,7 +27,7 @@ RETRY_SECONDS = 1.0
 _CREATE_TIMEOUT = 10.0
 _TOO_BIG = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 
-Header = tuple[str, bytes | None]
+Header = tuple[str, str | bytes | None]
 
 
 class Reason(NamedTuple):

@@ -1,0 +1,47 @@
+"""Whether a lane works, is full, or is halted; told to the metrics and the log as it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stream_sync.observability.metrics import LaneMetrics
+
+
+class Standing:
+    """The state of one lane."""
+
+    def __init__(self, metrics: LaneMetrics, log: Callable[..., None]) -> None:
+        self._metrics = metrics
+        self._log = log
+        self._paused = False
+        self.halted: str | None = None
+        """Why nothing goes on; None while it does."""
+        self.curable = False
+        """Whether the destination was the reason of the halt, which can pass without a restart."""
+
+    @property
+    def state(self) -> str:
+        """running, paused or halted."""
+        return "halted" if self.halted is not None else "paused" if self._paused else "running"
+
+    def halt(self, reason: str, *, message: str | None = None, curable: bool = False) -> None:
+        """Nothing more is sent until what is wrong is mended. The first reason counts."""
+        if self.halted is None:
+            self.halted, self.curable = reason, curable
+            self._log("lane_halted", reason=reason, message=message)
+            self.tell()
+
+    def resume(self) -> None:
+        """Ends a halt."""
+        self._log("lane_resumed", after=self.halted)
+        self.halted = None
+        self.tell()
+
+    def pause(self, paused: bool) -> None:
+        """The reading stops or goes on: the backlog is full, or is not any more."""
+        self._paused = paused
+        self.tell()
+
+    def tell(self) -> None:
+        """Sets the metric."""
+        self._metrics.lane_state("halted" if self.halted is not None else "paused" if self._paused else "running")
