@@ -113,6 +113,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path)
         ("sources.customers.format", 11),
         ("destinations.ledger.url", 20),
         ("activations.gold.mode", 27),
+        ("activations.gold.where", 28),
         ("activations.buyers.identifier.emial", 39),
         ("activations.buyers.fields.frist", 41),
         ("activations.buyers.fields.frist", 41),
@@ -131,6 +132,41 @@ def test_one_mistake_is_one_problem(tmp_path: Path) -> None:
     assert [problem.place for problem in problems(unusable, tmp_path).problems] == ["sources.orders.topic"]
     in_a_list = bent("      first_name: name", "      - first_name: ${NOWHERE}")
     assert len(problems(in_a_list, tmp_path).problems) == 1
+
+
+def test_a_wrong_part_does_not_hide_what_else_is_wrong_with_it(tmp_path: Path) -> None:
+    text = GOOD
+    for old, new in (
+        ("wh.marts.customers", "wh marts"),
+        ("encoding: auto", "encoding: xml"),
+        ("birth_date: date", "birth_date: dat"),
+        ('"${LEDGER_KEY}"', "5, rate_limit: fast"),
+        ("    mode: mirror\n", "    mdoe: mirror\n"),
+        ("where: loyalty_tier in", "where: lowr(loyalty_tier) in"),
+        ("identifier: {external_id: customer_id}", "identifier: {id: customer_id, email: 5}"),
+        ("fields: [first_name,", "fields: [frist_name, lower(x), 7,"),
+        ("max: 500", "max: many"),
+        ("max_wait: 1s", "max_wait: 1"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    assert [problem.place for problem in problems(text, tmp_path).problems] == [
+        "sources.customers.topic",
+        "sources.customers.encoding",
+        "sources.customers.types.birth_date",
+        "destinations.ledger.rate_limit",
+        "destinations.ledger.api_key",
+        "activations.gold.mode",
+        "activations.gold.mdoe",
+        "activations.gold.where",
+        "activations.gold.identifier.email",
+        "activations.gold.identifier.id",
+        "activations.gold.fields[1]",
+        "activations.gold.fields[2]",
+        "activations.gold.fields.frist_name",
+        "activations.gold.deletes.max",
+        "activations.gold.batch.max_wait",
+    ]
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

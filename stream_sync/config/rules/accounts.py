@@ -17,8 +17,10 @@ def check_accounts(parts: Parts, report: Report) -> None:
     """Same accounts, and mirrors beside what they cannot stand beside."""
     names: dict[str, str] = {}
     for name, destination in parts.destinations.items():
-        settings = destination.settings
-        first = next((known for known in names if is_same(parts.destinations[known].settings, settings)), name)
+        first = name
+        if report.clean(("destinations", name)):  # of a draft, the settings do not tell the account
+            settings = destination.settings
+            first = next((known for known in names if is_same(parts.destinations[known].settings, settings)), name)
         names[name] = names.get(first, name)
         if first != name:
             waste = "each would spend the whole rate limit; declare it once"

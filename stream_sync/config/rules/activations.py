@@ -12,13 +12,14 @@ _ENTRIES = ("fields", "attributes", "identifier", "deletes", "batch", "dead_lett
 
 
 def check_activation(name: str, parts: Parts, report: Report) -> None:
-    """Everything that can be known to be wrong before the first record."""
+    """Everything that can be known to be wrong before the first record; of a draft, as far as it goes."""
     activation, place = parts.activations[name], ("activations", name)
     for what, known in (("source", parts.written["sources"]), ("destination", parts.written["destinations"])):
-        if (wanted := getattr(activation, what)) not in known:
+        if (wanted := getattr(activation, what)) not in known and report.clean((*place, what)):
             report.problem((*place, what), f"'{wanted}' is not a {what} of this file{did_you_mean(wanted, known)}")
     parsed = parse_all(activation, place, report)
-    _check_deletes(activation, place, report)
+    if report.clean((*place, "mode")) and report.clean((*place, "deletes")):
+        _check_deletes(activation, place, report)
     if not activation.fields and not activation.attributes and report.clean((*place, "fields")):
         report.warning(place, "maps no `fields` and no `attributes`: only the identifier is sent")
     if source := parts.sources.get(activation.source):
@@ -36,7 +37,8 @@ def _check_deletes(activation: Activation, place: Place, report: Report) -> None
 
 
 def _check_source(activation: Activation, source: Source, parsed: Parsed, place: Place, report: Report) -> None:
-    if activation.mode == "mirror" and source.before == "key":
+    trusted = source.before == "full" or not report.clean(("sources", activation.source, "before"))
+    if activation.mode == "mirror" and not trusted:
         cure = f"make the table REPLICA IDENTITY FULL and set `before: full` in sources.{activation.source}"
         if activation.where is not None:
             report.problem(

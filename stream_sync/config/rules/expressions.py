@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from stream_sync.config.problems import Place, Report
 from stream_sync.config.settings import Activation
-from stream_sync.routing.expressions.expression import Expression, ExpressionError, parse, parse_condition
+from stream_sync.routing.expressions.errors import ExpressionError
+from stream_sync.routing.expressions.expression import Expression, parse, parse_condition
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

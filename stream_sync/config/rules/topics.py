@@ -22,6 +22,8 @@ def check_topics(parts: Parts, report: Report) -> None:
     _check_name(parts.name, ("name",), report)
     taken: dict[str, str] = {}
     for name, source in parts.sources.items():
+        if not report.clean(("sources", name, "topic")):
+            continue
         _check_topic(source.topic, ("sources", name, "topic"), report)
         taken.setdefault(_collision(source.topic), f"the topic of sources.{name}")
     for name in parts.activations:
