@@ -10,6 +10,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable, Mapping
 from typing import Literal
 from urllib.parse import quote
@@ -27,8 +28,10 @@ Observe = Callable[[str, str, float], None]
 
 MAX_REPLY = 1 << 20
 """Bytes. The longest reply of a vendor is an `errors[]` with a sentence a row, some 20 kB."""
-_SKIPPED = frozenset(("User-Agent", "Accept", "Accept-Encoding"))
+_SKIPPED = frozenset(("User-Agent", "Accept"))
 _CONNECT_TIMEOUT = 10.0
+_AT_ONCE = 1 << 20
+"""Bytes; a longer body is written in pieces, so that the loop goes on turning."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -94,10 +97,11 @@ class Http:
 
     async def _exchange(self, method: Method, url: URL, body: bytes | None) -> Reply | Failure:
         session = self._session or self._open()
+        data = body if body is None or len(body) <= _AT_ONCE else io.BytesIO(body)
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                session.request(method, url, data=body, headers=self._headers(), allow_redirects=False) as response,
+                session.request(method, url, data=data, headers=self._headers(), allow_redirects=False) as response,
             ):
                 if 300 <= response.status < 400:
                     response.close()
@@ -136,6 +140,7 @@ class Http:
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT),
+            headers={"Accept-Encoding": "identity"},
             skip_auto_headers=_SKIPPED,
             trust_env=False,
             auto_decompress=False,
