@@ -198,3 +198,9 @@ def test_columns_are_one_object_per_schema() -> None:
     columns = [changed(source, data).columns for data in (narrow, wider, narrow, other, narrow)]
     assert columns[0] is columns[1] is columns[2] is columns[4]
     assert columns[3] is not columns[0]
+
+
+@pytest.mark.parametrize("names", [[], ["id"], ["name", "id"]])
+def test_wire_values_of_several_columns_at_once(names: list[str]) -> None:
+    change = changed(decoder({"id": "int", "name": "text"}), envelope({"id": 1, "name": "Ann"}))
+    assert change.columns.raws(names)(change.after) == tuple({"id": 1, "name": "Ann"}[name] for name in names)
