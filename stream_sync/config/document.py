@@ -9,6 +9,7 @@ Invariants:
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -21,6 +22,7 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 MAX_VALUES = 100_000
 
+_OPENING = re.compile(r"(?:[\[{]\s*){50}")
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -34,6 +36,9 @@ def parse(content: bytes, report: Report) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         report.problem((), "is not UTF-8 text; save the file as UTF-8", line=line)
+        return {}
+    if _OPENING.search(text):  # the parser's time grows with the square of these
+        report.problem((), f"is nested deeper than {MAX_DEPTH} levels", line=None)
         return {}
     try:
         root = YAML(typ="safe", pure=True).compose(text)
