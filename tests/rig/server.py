@@ -20,8 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.rig.jars import kafka_jars
 
@@ -128,7 +127,8 @@ class KafkaServer:
             # A topic that nobody created is a fault of the service or the test: it must show.
             "auto.create.topics.enable": "false",
             "offsets.topic.replication.factor": "1",
-            "offsets.topic.num.partitions": "4",
+            # One, so that one look at start says that every group's coordinator is ready.
+            "offsets.topic.num.partitions": "1",
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
             "transaction.state.log.num.partitions": "2",
@@ -136,8 +136,8 @@ class KafkaServer:
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "500",
             # After a kill the broker may not return before its old session has ended (9 s by default).
-            "broker.session.timeout.ms": "3000",
-            "broker.heartbeat.interval.ms": "500",
+            "broker.session.timeout.ms": "2000",
+            "broker.heartbeat.interval.ms": "250",
             **self._properties,
         }
         self._config.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
@@ -160,11 +160,7 @@ class KafkaServer:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise BrokerFailedError(f"Kafka did not start:\n{self._log.read_text(errors='replace')[-4000:]}")
             time.sleep(0.05)
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        while True:
-            with contextlib.suppress(KafkaException):
-                if admin.list_topics(timeout=1.0).brokers:
-                    return
+        while not _coordinates_groups(self.bootstrap):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise BrokerFailedError(f"Kafka does not answer:\n{self._log.read_text(errors='replace')[-4000:]}")
 
@@ -197,6 +193,18 @@ def _listens(port: int) -> bool:
     with socket.socket() as attempt:
         attempt.settimeout(1.0)
         return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _coordinates_groups(bootstrap: str) -> bool:
+    """The last thing to be ready: the topic of offsets is made for it, or loaded."""
+    client = Consumer({"bootstrap.servers": bootstrap, "group.id": "is-it-ready", "log_level": 0})
+    try:
+        client.committed([TopicPartition("none", 0)], timeout=2.0)
+    except KafkaException:
+        return False
+    finally:
+        client.close()
+    return True
 
 
 def _close(pipe: IO[bytes] | None) -> None:

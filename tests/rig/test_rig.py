@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from confluent_kafka import Consumer, TopicPartition
+
 from tests.rig.client import Kafka, Outgoing
 from tests.rig.server import KafkaServer
 
@@ -46,6 +48,17 @@ def test_a_group_without_commits_has_no_committed_offsets(kafka: Kafka, prefix: 
     topic = kafka.create_topic(prefix)
 
     assert kafka.committed(f"{prefix}.group", topic) == {}
+
+
+def test_committed_offsets_and_their_metadata_are_seen(kafka: Kafka, prefix: str) -> None:
+    topic = kafka.create_topic(prefix, partitions=2)
+    group = f"{prefix}.group"
+    member = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": group})
+    member.commit(offsets=[TopicPartition(topic, 1, 42, "a note")], asynchronous=False)
+    member.close()
+
+    assert kafka.committed(group, topic) == {1: 42}
+    assert kafka.committed_metadata(group, topic) == {1: "a note"}
 
 
 def test_an_acknowledged_record_survives_a_kill_and_a_restart() -> None:
