@@ -31,6 +31,9 @@ from stream_sync.observability.table import (
     RecordResult,
 )
 
+Registry = CollectorRegistry
+"""Where the metrics of one process are collected; under our own name, for whoever hands it on."""
+
 OTHER = "other"
 MOST_VALUES = 64
 """Distinct values of one open label of one metric; the largest table of codes has some 30."""
@@ -68,7 +71,7 @@ class _Open(Generic[Child]):
 class Metrics:
     """Makes every metric of the table in `registry` and gives out the handles."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: Registry) -> None:
         # The client's `…_created` series are no part of the contract.
         disable_created_metrics()
         self.counters: dict[str, Counter] = {}
