@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 
@@ -78,7 +79,7 @@ class Sandbox:
 
     def address(self, vendor: str, workspace: str) -> str:
         """The `url` of a destination."""
-        return f"{self.url}/{vendor}/{workspace}"
+        return f"{self.url}/{vendor}/{quote(workspace, safe='')}"
 
     def workspace(self, vendor: str, name: str) -> Workspace:
         """KeyError for a vendor that is not simulated."""
@@ -113,7 +114,7 @@ class Sandbox:
         if vendor not in VENDORS or not name:
             return await looking.answer(self, request, path)
         try:
-            workspace = self.workspace(vendor, name)
+            workspace = self.workspace(vendor, unquote(name))
         except KeyError:
             return web.Response(status=404)
         query = request.raw_path[len(path) :]

@@ -75,14 +75,25 @@ def test_any_other_text_is_a_rejection_and_is_not_repeated(text: Any) -> None:
     (outcome,) = outcomes(reply(201, {"message": "success", "errors": [error(0, text)]}), 1)
     assert isinstance(outcome, Rejected)
     assert outcome.code == "braze_error"
-    assert "xample" not in outcome.message.lower().replace("example", "", 0)
+    assert "example" not in outcome.message.lower()
 
 
 @pytest.mark.parametrize(
     "errors",
-    ["EMAIL_BAD_FORMAT", ["EMAIL_BAD_FORMAT"], [{"type": "EMAIL_BAD_FORMAT"}], [error(None)], [error("0")], [error(True)],
-     [error(99)], [error(-1)], [error(0, array="events")], [[1]], {"type": "EMAIL_BAD_FORMAT"}],
-)  # fmt: skip
+    [
+        "EMAIL_BAD_FORMAT",
+        ["EMAIL_BAD_FORMAT"],
+        {"type": "EMAIL_BAD_FORMAT"},
+        [{"type": "EMAIL_BAD_FORMAT"}],
+        [[1]],
+        [error(None)],
+        [error("0")],
+        [error(True)],
+        [error(99)],
+        [error(-1)],
+        [error(0, array="events")],
+    ],
+)
 @pytest.mark.parametrize("status", [201, 400])
 def test_an_error_that_names_nobody_is_looked_for_in_smaller_requests(errors: Any, status: int) -> None:
     answer = reply(status, {"message": "success" if status == 201 else ALL_BAD, "errors": errors})
