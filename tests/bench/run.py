@@ -1,0 +1,177 @@
+"""`make bench`: the service beside a loop that only decodes, on a real Kafka and the sandbox, in one run.
+
+Invariants:
+- Contenders run one after the other, each in a process of its own, and in turn: a slow minute of the machine hits all.
+- A run of the service counts only if the sandbox then holds exactly the right people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import platform
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench import report
+from tests.bench.contenders import CONTENDERS, RUN, Contender, Place
+from tests.bench.load import PARTITIONS
+from tests.bench.processes import BenchError, Measured, measure, run_to_end, serving
+from tests.bench.profile import hottest
+from tests.bench.workspace import Workspace
+from tests.rig.client import Kafka
+from tests.rig.server import KafkaServer
+
+FULL, EMPTY = "bench.customers", "bench.nothing"
+SEED = 1
+console = Console(stderr=True)
+
+
+def main() -> None:
+    args = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with _place() as place:
+            _load(place, args)
+            if args.keep:
+                _keep(place, args.changes)
+            elif args.profile:
+                _profile(place, args)
+            else:
+                _bench(place, args)
+    except BenchError as error:
+        console.print(f"[bold red]failed:[/] {error}", highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description="Options go into BENCH_ARGS=…", allow_abbrev=False)
+    names = [contender.name for contender in CONTENDERS]
+    parser.add_argument("--changes", type=int, default=300_000, metavar="N", help="default: %(default)s")
+    parser.add_argument("--people", type=int, metavar="N", help="rows that the table holds at first; default: N/2")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="rounds; default: %(default)s")
+    parser.add_argument("--only", action="append", choices=names, help="only this one; may be given several times")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured there")
+    parser.add_argument(
+        "--profile", type=Path, metavar="FILE", help="run the service once under py-spy; stacks go there"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep everything up and say how to run each by hand")
+    args = parser.parse_args()
+    if min(args.changes, args.runs, args.people or 1) < 1:
+        parser.error("--changes, --people and --runs are at least 1")
+    args.people = args.people or max(1, args.changes // 2)
+    return args
+
+
+@contextlib.contextmanager
+def _place() -> Iterator[Place]:
+    """Kafka, the sandbox and the drain, each a process of its own, until the block ends."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-sync-bench-")))
+        console.print("Starting Kafka and the sandbox …")
+        kafka = stack.enter_context(KafkaServer())
+        sandbox = [sys.executable, "-m", "stream_sync", "sandbox", "--port", "0"]
+        drain = [sys.executable, "-m", "tests.bench.drain"]
+        yield Place(
+            kafka.bootstrap,
+            stack.enter_context(serving(sandbox, folder / "sandbox.log")),
+            stack.enter_context(serving(drain, folder / "drain.log")),
+            folder,
+        )
+
+
+def _load(place: Place, args: argparse.Namespace) -> None:
+    console.print(f"Loading {args.changes:,} changes of {args.people:,} people …")
+    Kafka(place.bootstrap).create_topic(EMPTY, PARTITIONS)
+    wanted = {
+        "--bootstrap": place.bootstrap,
+        "--topic": FULL,
+        "--changes": args.changes,
+        "--people": args.people,
+        "--seed": SEED,
+        "--expected": _expected(place),
+    }
+    run_to_end([sys.executable, "-m", "tests.bench.load", *(str(word) for pair in wanted.items() for word in pair)])
+
+
+def _expected(place: Place) -> Path:
+    return place.folder / "expected.json"
+
+
+def _bench(place: Place, args: argparse.Namespace) -> None:
+    chosen = [contender for contender in CONTENDERS if not args.only or contender.name in args.only]
+    rounds = []
+    for number in range(1, args.runs + 1):
+        runs = {}
+        for contender in chosen:
+            console.print(f"Round {number} of {args.runs}: {contender.name} …")
+            empty = _run(place, contender, EMPTY, 0, f"{contender.name}-{number}-empty")
+            full = _run(place, contender, FULL, args.changes, f"{contender.name}-{number}")
+            runs[contender.name] = report.Run(args.changes, full, empty)
+        rounds.append(runs)
+    cores = os.cpu_count()
+    title = f"{args.changes:,} changes, {PARTITIONS} partitions, {cores} cores, Python {platform.python_version()}"
+    Console(width=None if sys.stdout.isatty() else 160).print(report.table(rounds, title))
+    if args.json:
+        about = {"changes": args.changes, "people": args.people, "cores": cores, "python": platform.python_version()}
+        args.json.write_bytes(report.as_json(rounds, about))
+
+
+def _run(place: Place, contender: Contender, topic: str, records: int, run: str) -> Measured:
+    workspace = place.workspace(run)
+    command = contender.command(place, topic, records)
+    delivers = contender.delivers and records > 0
+    log = place.folder / f"{run}.log"
+    try:
+        measured = measure(command, log, {RUN: run}, workspace.has_people if delivers else None)
+        if delivers:
+            _check(place, workspace)
+    except BenchError as error:
+        raise BenchError(f"{run}: {error}") from None
+    return measured
+
+
+def _check(place: Place, workspace: Workspace) -> None:
+    """Raises BenchError with the first differences; the workspace is emptied where there are none."""
+    run_to_end([sys.executable, "-m", "tests.bench.check", str(_expected(place)), workspace.address])
+    workspace.clear()
+
+
+def _profile(place: Place, args: argparse.Namespace) -> None:
+    if (spy := shutil.which("py-spy", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")) is None:
+        raise BenchError(f"no py-spy found: `{sys.executable} -m pip install py-spy` gets it")
+    service = next(contender for contender in CONTENDERS if contender.delivers)
+    console.print("Running the service under py-spy …")
+    recorder = [spy, "record", "--format", "raw", "--rate", "500", "--output", str(args.profile), "--"]
+    command = [*recorder, *service.command(place, FULL, args.changes)]
+    measure(command, place.folder / "profile.log", {RUN: "profile"})
+    _check(place, place.workspace("profile"))
+    stacks = args.profile.read_text()
+    total = sum(own for own, _, _ in hottest(stacks, sys.maxsize))
+    print("  own %  with callees %  function")
+    for own, with_callees, function in hottest(stacks):
+        print(f"{own / total:7.1%}  {with_callees / total:14.1%}  {function}")
+
+
+def _keep(place: Place, changes: int) -> None:
+    print(f"Kafka {place.bootstrap}, topic {FULL}; sandbox {place.sandbox}; files {place.folder}\n")
+    print(f"By hand, each run of the service with a new {RUN}; see what it did at {place.workspace('1').address}:\n")
+    for contender in CONTENDERS:
+        print(f"  {RUN}=1 {shlex.join(contender.command(place, FULL, changes))}")
+    check = [sys.executable, "-m", "tests.bench.check", str(_expected(place)), place.workspace("1").address]
+    print(f"\n  {shlex.join(check)}\n\nCtrl-C ends everything.", flush=True)
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main()

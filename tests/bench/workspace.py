@@ -1,0 +1,51 @@
+"""What the sandbox shows of one workspace of Braze, asked by HTTP as anybody could."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from typing import Any
+
+import msgspec
+
+from tests.bench.people import Values
+
+PAGE = 10_000
+LIMIT = 60.0
+"""Seconds."""
+
+
+class Workspace(msgspec.Struct, frozen=True):
+    """`address` is that of the workspace under the sandbox's `/sandbox`."""
+
+    address: str
+
+    def has_people(self) -> bool:
+        """Whether anything was accepted. A workspace begins with its first request."""
+        try:
+            return bool(self._ask("")["people"])
+        except urllib.error.HTTPError:
+            return False
+
+    def people(self) -> dict[str, Values]:
+        """Everybody, by external_id; custom attributes beside the standard fields."""
+        found: dict[str, Values] = {}
+        while True:
+            page = self._ask(f"/people?from={len(found)}&limit={PAGE}")
+            found |= {person["external_id"]: _values(person) for person in page["people"]}
+            if len(found) >= page["total"] or not page["people"]:
+                return found
+
+    def clear(self) -> None:
+        """Forgets everybody."""
+        self._ask("", "DELETE")
+
+    def _ask(self, path: str, method: str = "GET") -> Any:
+        request = urllib.request.Request(self.address + path, method=method)  # noqa: S310  our own sandbox's address
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:  # noqa: S310
+            return msgspec.json.decode(answer.read())
+
+
+def _values(person: dict[str, Any]) -> Values:
+    standard = {name: value for name, value in person.items() if name not in ("external_id", "braze_id")}
+    return {**standard, **standard.pop("custom_attributes")}
