@@ -16,7 +16,7 @@ from stream_sync.routing.expressions.array_input import array_literal
 from stream_sync.routing.expressions.errors import FAULTS, EvaluationError, ExpressionError, failure
 from stream_sync.routing.expressions.kinds import NUMBERS, TYPES, Kind, kind_of
 from stream_sync.routing.expressions.node import Bound, Node, Reader
-from stream_sync.routing.expressions.text_input import LITERALS
+from stream_sync.routing.expressions.text_input import LITERALS, json_value
 from stream_sync.routing.expressions.values import MIRRORED, PLAIN, SYMBOLS, compare
 
 Test = Callable[[Any], "bool | None"]
@@ -26,13 +26,20 @@ Test = Callable[[Any], "bool | None"]
 def read_literal(text: str, beside: Any) -> Any:
     """An untyped literal as the type of the value it stands beside. Raises EvaluationError."""
     if type(beside) is list:
-        if text.lstrip().startswith("["):
-            return LITERALS[dict](text)
-        sample = next((element for element in beside if element is not None), "")
-        return [None if item is None else read_literal(item, sample) for item in array_literal(text)]
+        return _beside_list(text, beside)
     if (read := LITERALS.get(type(beside))) is None:
         raise EvaluationError(f"a quoted literal cannot be read as {kind_of(beside)}")
     return read(text)
+
+
+def _beside_list(text: str, beside: list[Any]) -> Any:
+    """A list is an array, or JSON: the literal's own form decides."""
+    try:
+        items = array_literal(text)
+    except EvaluationError:
+        return json_value(text)
+    sample = next((element for element in beside if element is not None), "")
+    return [None if item is None else read_literal(item, sample) for item in items]
 
 
 def literal_test(symbol: str, literal: Node) -> Test:

@@ -49,8 +49,6 @@ _ARITHMETIC: dict[type[exp.Expr], tuple[arithmetic.Table, str]] = {
     exp.Pow: (arithmetic.POWER, "^"),
 }
 _REGEX = (exp.RegexpLike, exp.RegexpILike, exp.SimilarTo, exp.Glob)
-_UNSTABLE = (exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.Localtime, exp.Localtimestamp)
-_SESSION = (exp.CurrentUser, exp.CurrentRole, exp.CurrentCatalog, exp.CurrentSchema, exp.SessionUser)
 _REFUSED: dict[type[exp.Expr], str] = {
     exp.Query: "a subquery: only the row's own columns are known; compute it in the warehouse",
     exp.Window: "a window function looks at more than one row; compute it in the warehouse",
@@ -64,6 +62,7 @@ _REFUSED: dict[type[exp.Expr], str] = {
     exp.Collate: "collate is not supported: text compares by code point",
     exp.Distinct: "distinct looks at more than one row; compute it in the warehouse",
     exp.Concat: "two quoted literals side by side; write one, or put || between",
+    exp.Any: "any(…) belongs after a comparison: 'x' = any(tags)",
     exp.Dot: "a qualified name; only the row's own columns are known: write the column alone",
 }
 _JSON: dict[type[exp.Expr], tuple[Callable[[Node, Node, bool, int | None], Node], bool]] = {
@@ -122,6 +121,8 @@ class Compiler:
             raise ExpressionError(_REFUSED[exp.Star], position)
         if tree.args.get("table") is not None:
             raise ExpressionError(_REFUSED[exp.Dot], position)
+        if not tree.this.quoted:
+            registry.check_name(tree.name, position)
         self.columns[tree.name] = None
         return column(tree.name, position)
 
@@ -251,7 +252,7 @@ class Compiler:
 
     def _interval(self, tree: exp.Expr, position: int | None) -> Node:
         unit = tree.args.get("unit")
-        if not isinstance(tree.this, exp.Literal) or not (unit is None or isinstance(unit, exp.Var)):
+        if not isinstance(tree.this, exp.Literal) or not tree.this.is_string:
             raise ExpressionError("an interval is a quoted literal: interval '1 day'", position)
         try:
             return constant(interval(f"{tree.this.name} {unit.name if unit else ''}"), position)
@@ -381,11 +382,6 @@ def _target(type_: exp.Expr, position: int | None) -> casts.Target:
 
 def _refusal(tree: exp.Expr) -> ExpressionError:
     position = position_of(tree)
-    if isinstance(tree, _UNSTABLE):
-        return registry.unstable(tree.sql("postgres").lower(), position)
-    if isinstance(tree, _SESSION):
-        name = tree.sql("postgres").lower()
-        return ExpressionError(f"{name} depends on the database session; only the row's columns are known", position)
     if isinstance(tree, _REGEX):
         return registry.regular_expression(position)
     for refused, message in _REFUSED.items():

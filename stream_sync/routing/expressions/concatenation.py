@@ -1,7 +1,7 @@
 """The operator || of texts and of arrays.
 
 Invariants:
-- One side is text, and the other becomes text; or one side is an array, and the other is an array or an element.
+- One side is text, and the other becomes text; or both are arrays.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ _TEXTS = (Kind.TEXT, Kind.UNKNOWN)
 
 
 def _joined(left: Any, right: Any) -> Any:
+    if type(left) is list and type(right) is list:
+        return left + right
     if type(left) is list or type(right) is list:
-        return (left if type(left) is list else [left]) + (right if type(right) is list else [right])
+        raise EvaluationError("an array can be joined with an array only; write array[x]")
     if type(left) is str or type(right) is str:
         return text(left) + text(right)
     raise EvaluationError(f"{kind_of(left)} || {kind_of(right)} is not defined; cast one of them to text")
@@ -36,17 +38,13 @@ def concatenation(left: Node, right: Node, position: int | None) -> Node:
         read_left, read_right = left.bind(reader), right.bind(reader)
 
         def run(row: Row) -> Any:
-            one = read_left(row)
-            if one is None:
-                return None
-            other = read_right(row)
-            if other is None:
-                return None
+            one, other = read_left(row), read_right(row)
             if type(one) is str and type(other) is str:
                 return one + other
+            if one is None or other is None:
+                # NULL beside an array is an empty array, beside anything else it makes the result NULL.
+                return one if type(one) is list else other if type(other) is list else None
             try:
-                if Kind.UNKNOWN in kinds and (type(one) is list or type(other) is list):
-                    raise EvaluationError("a quoted literal beside an array; write array['x']")
                 return _joined(one, other)
             except FAULTS as fault:
                 raise failure(where, fault) from None

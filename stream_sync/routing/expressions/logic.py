@@ -8,6 +8,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from stream_sync.model import Row
@@ -233,6 +234,7 @@ def _extreme(name: str, symbol: str, found: list[tuple[Node, Any]]) -> Any:
             own = read_literal(value, typed[0]) if typed and node.kind is Kind.UNKNOWN else value
             if best is None or compare(symbol, own, best):
                 best = own
+        doubles = type(best) in (int, Decimal) and any(type(value) is float for value in typed)
     except FAULTS as fault:
         raise failure(f"{name}()", fault) from None
-    return best
+    return float(best) if doubles and best is not None else best

@@ -9,7 +9,7 @@ Invariants:
 from __future__ import annotations
 
 import math
-from decimal import MAX_EMAX, MIN_EMIN, ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
+from decimal import MIN_EMIN, ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, Overflow
 
 from stream_sync.routing.expressions.errors import EvaluationError
 
@@ -18,10 +18,14 @@ _SIGNIFICANT = 16
 """NUMERIC_MIN_SIG_DIGITS: what a quotient or a root is given at least."""
 
 _EXACT = Context(
-    prec=MAX_DIGITS, rounding=ROUND_HALF_UP, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation, Inexact]
+    prec=MAX_DIGITS, rounding=ROUND_HALF_UP, Emax=MAX_DIGITS, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow, Inexact]
 )
-_ROUNDING = Context(prec=MAX_DIGITS, rounding=ROUND_HALF_UP, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation])
-_TRUNCATING = Context(prec=MAX_DIGITS, rounding=ROUND_DOWN, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation])
+_ROUNDING = Context(
+    prec=MAX_DIGITS, rounding=ROUND_HALF_UP, Emax=MAX_DIGITS, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow]
+)
+_TRUNCATING = Context(
+    prec=MAX_DIGITS, rounding=ROUND_DOWN, Emax=MAX_DIGITS, Emin=MIN_EMIN, traps=[InvalidOperation, Overflow]
+)
 _INTEGERS = Decimal(1)
 
 
@@ -79,7 +83,8 @@ def subtract(left: Decimal, right: Decimal) -> Decimal:
 
 def multiply(left: Decimal, right: Decimal) -> Decimal:
     """left * right."""
-    return _EXACT.multiply(left, right)
+    result = _EXACT.multiply(left, right)
+    return result or abs(result)
 
 
 def divide(left: Decimal, right: Decimal) -> Decimal:
@@ -137,7 +142,8 @@ def power(base: Decimal, exponent: Decimal) -> Decimal:
         if digits < 0:
             return rounded(Decimal(0), 1000)
         raise EvaluationError(f"a numeric of more than {MAX_DIGITS // 2} digits")
-    scale = min(max(_SIGNIFICANT - int(digits), scale_of(base), 0 if whole else scale_of(exponent), 0), 1000)
+    wanted = _SIGNIFICANT if whole else max(_SIGNIFICANT - int(digits), scale_of(exponent), 0)
+    scale = min(max(wanted, scale_of(base)), 1000)
     return rounded(Context(prec=scale + abs(int(digits)) + 10).power(base, exponent), scale)
 
 

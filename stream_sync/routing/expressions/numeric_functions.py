@@ -29,7 +29,7 @@ def _absolute(value: Number) -> Number:
 
 def _sign(value: Number) -> Number:
     if math.isnan(value):
-        return value
+        return value if isinstance(value, Decimal) else 0.0
     sign = (value > 0) - (value < 0)
     return Decimal(sign) if isinstance(value, Decimal) else float(sign)
 

@@ -44,6 +44,8 @@ _SESSION = {
     "current_user", "session_user", "current_role", "current_catalog", "current_schema", "user", "version",
     "current_setting", "pg_backend_pid", "inet_client_addr", "current_database",
 }  # fmt: skip
+_UNSTABLE_WORDS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+_SESSION_WORDS = {"current_user", "session_user", "current_role", "current_catalog", "current_schema", "user"}
 _AGGREGATES = {
     "count", "sum", "avg", "min", "max", "array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg",
     "jsonb_object_agg", "bool_and", "bool_or", "every", "stddev", "variance", "percentile_cont",
@@ -85,6 +87,15 @@ def regular_expression(position: int | None) -> ExpressionError:
     """The refusal of PostgreSQL's regular expressions: Python's differ, and can take for ever."""
     message = "regular expressions are not supported; use like, ilike, starts_with or split_part, or the warehouse"
     return ExpressionError(message, position)
+
+
+def check_name(name: str, position: int | None) -> None:
+    """Refuses the words that PostgreSQL reads as calls without parentheses, not as columns."""
+    key = name.lower()
+    if key in _UNSTABLE_WORDS:
+        raise unstable(key, position)
+    if key in _SESSION_WORDS:
+        raise ExpressionError(f'{key} depends on the database session; for a column of that name: "{name}"', position)
 
 
 def find(name: str, position: int | None) -> Function:

@@ -26,6 +26,7 @@ MAX_DEPTH = 32
 
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.END}
+_INTERVAL_UNITS = {"second", "minute", "hour", "day", "week", "month", "year"}
 _FOREIGN = {"==": "=", "<=>": "is not distinct from"}
 
 
@@ -41,6 +42,7 @@ class _Parser(PostgresParser):
     NO_PAREN_FUNCTION_PARSERS: ClassVar = {
         name: PostgresParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("ANY", "CASE")
     }
+    NO_PAREN_FUNCTIONS: ClassVar = {}
     LAMBDAS: ClassVar = {}
     JSON_OPERATORS: ClassVar = {
         **PostgresParser.JSON_OPERATORS,
@@ -49,6 +51,14 @@ class _Parser(PostgresParser):
         TokenType.HASH_ARROW: _json_operator(exp.JSONBExtract),
         TokenType.DHASH_ARROW: _json_operator(exp.JSONBExtractScalar),
     }
+
+    def _parse_interval_span(self, this: exp.Expr, parse_function_unit: bool = True) -> exp.Interval:
+        # sqlglot's own takes the text apart and forgets words such as `ago`.
+        unit = self._curr.text.lower().removesuffix("s") if self._curr else ""
+        if unit not in _INTERVAL_UNITS:
+            return self.expression(exp.Interval(this=this))
+        self._advance()
+        return self.expression(exp.Interval(this=this, unit=exp.Var(this=unit)))
 
 
 class StreamSyncExpressions(Postgres):
