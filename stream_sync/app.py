@@ -18,14 +18,13 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from prometheus_client import CollectorRegistry
 
 from stream_sync.admin import STARTING, Admin
 from stream_sync.config.settings import Config
 from stream_sync.kafka.dead_letters import DeadLetters
 from stream_sync.kafka.properties import admin_properties, producer_properties
 from stream_sync.observability import logs
-from stream_sync.observability.metrics import Metrics
+from stream_sync.observability.metrics import Metrics, Registry
 from stream_sync.wiring import WiredLane, Wiring
 
 HEALTHY_SECONDS = 30.0
@@ -53,10 +52,10 @@ class Result(msgspec.Struct, frozen=True):
 class Service:
     """One process of stream-sync; `run` once."""
 
-    def __init__(self, config: Config, options: RunOptions, registry: CollectorRegistry | None = None) -> None:
+    def __init__(self, config: Config, options: RunOptions, registry: Registry | None = None) -> None:
         self._config = config
         self._options = options
-        self._registry = registry or CollectorRegistry()
+        self._registry = registry or Registry()
         self._log = logs.logger()
         self._lanes: dict[str, WiredLane] = {}
         self._stopping = asyncio.Event()

@@ -38,6 +38,8 @@ class Backlog:
         self._heads: dict[str, Pending] = {}
         self._ready: dict[Sort, deque[Pending]] = {"writes": deque(), "deletes": deque()}
         self._writes = self._ready["writes"]
+        self.deletes = 0
+        """How many Deletes are here, whatever they wait for."""
 
     def __len__(self) -> int:
         return len(self._heads)
@@ -58,6 +60,8 @@ class Backlog:
         head = self._heads.setdefault(identifier, pending)
         if head is not pending:
             return self._join(head, pending, now)
+        if intent.kind == "delete":
+            self.deletes += 1
         if identifier in self._people.busy:
             pending.state = State.BLOCKED
         elif intent.kind == "delete":
@@ -72,11 +76,13 @@ class Backlog:
         follows = False
         if head is not None and head.acknowledgement is pending.acknowledgement:
             follows = head.state is State.FOLLOWING
+            self.deletes -= head.is_delete
             merge(pending, head).behind = head.behind
         else:
             pending.behind = head
             _block(head)
         self._heads[pending.intent.identifier] = pending
+        self.deletes += pending.is_delete
         if follows:
             pending.state = State.FOLLOWING
         else:
@@ -108,6 +114,8 @@ class Backlog:
                 pending.behind = None
             taken.append(pending)
         if taken:
+            if sort == "deletes":
+                self.deletes -= len(taken)
             self._people.occupy([pending.intent.identifier for pending in taken])
         return taken
 
@@ -148,19 +156,31 @@ class Backlog:
             delete.state = State.FOLLOWING
             insert.followers += (delete.intent.identifier,)
 
-    def start_following(self, delivered: Pending, now: float) -> None:
-        """The Deletes that followed this intent begin their waiting time."""
-        for delete in self._following(delivered):
+    def drop_following(self, failed: Pending, now: float) -> None:
+        """The Deletes that followed this intent are not sent: the new identifier was not taken."""
+        for delete in self._following(failed.followers):
+            self._remove(delete, now)
+            self._superseded(delete)
+
+    def take_deletes(self, now: float) -> list[Pending]:
+        """All Deletes, out of the backlog: they are the caller's."""
+        deletes = [pending for pending in self if pending.is_delete]
+        for delete in deletes:
+            self._remove(delete, now)
+        return deletes
+
+    def hold(self, delete: Pending) -> None:
+        """Lets a Delete wait until `start_held`."""
+        if delete.is_delete and delete.state is not State.GONE:
+            delete.state = State.FOLLOWING
+
+    def start_held(self, identifiers: Collection[str], now: float) -> None:
+        """The held Deletes of these people begin their waiting time."""
+        for delete in self._following(identifiers):
             if self._heads[delete.intent.identifier] is delete:
                 self._place(delete, now)
             else:
                 delete.state = State.BLOCKED
-
-    def drop_following(self, failed: Pending, now: float) -> None:
-        """The Deletes that followed this intent are not sent: the new identifier was not taken."""
-        for delete in self._following(failed):
-            self._remove(delete, now)
-            self._superseded(delete)
 
     def forget_revoked(self, now: float) -> None:
         """Drops what belongs to partitions that were taken away."""
@@ -176,6 +196,7 @@ class Backlog:
             return self._queue_behind(previous, tail, pending, now)
         was, was_delete = tail.state, tail.is_delete
         merge(tail, pending)
+        self.deletes += tail.is_delete - was_delete
         if was is State.FOLLOWING and tail.is_delete:
             return tail
         if previous is not None or was is State.BLOCKED:
@@ -192,6 +213,7 @@ class Backlog:
             return tail
         tail.behind = pending
         pending.state = State.BLOCKED
+        self.deletes += pending.is_delete
         if _cancels(pending, tail):
             pending.intent = pending.intent.as_whole("insert")
             self._remove(tail, now)
@@ -208,11 +230,10 @@ class Backlog:
             first.state = State.READY
             self._ready["deletes" if first.is_delete else "writes"].append(first)
 
-    def _following(self, leader: Pending) -> list[Pending]:
-        followers = set(leader.followers)
-        chains = [self._heads.get(identifier) for identifier in followers]
+    def _following(self, identifiers: Collection[str]) -> list[Pending]:
         found = []
-        for pending in chains:
+        for identifier in set(identifiers):
+            pending = self._heads.get(identifier)
             while pending is not None:
                 if pending.state is State.FOLLOWING:
                     found.append(pending)
@@ -227,6 +248,7 @@ class Backlog:
             previous, pending = pending, pending.behind
         if pending is None:
             return
+        self.deletes -= gone.is_delete
         if previous is not None:
             previous.behind = gone.behind
         elif gone.behind is None:

@@ -86,7 +86,7 @@ class Outcomes:
                 if pending.ts_ms is not None:
                     times.append(pending.ts_ms)
                 if pending.followers:
-                    self._backlog.start_following(pending, now)
+                    self._backlog.start_held(pending.followers, now)
                 if self._doubt:
                     self._doubt.pop(pending.intent.identifier, None)
             else:

@@ -13,12 +13,26 @@ class Assignment(Acknowledgement, Protocol):
     """The acknowledgements of one assigned partition."""
 
     position: int | None
-    whole_until: int
 
+    @property
+    def whole_until(self) -> int: ...
+    @property
+    def progress(self) -> Progress: ...
     def receive(self, offset: int, intents: int) -> None: ...
     def reach(self, position: int) -> None: ...
     @property
     def unsettled(self) -> int: ...
+
+
+class Progress(Protocol):
+    """What is kept with a partition's committed offset."""
+
+    whole_until: int
+    mapping: str
+    route: str
+
+    def note_deletes(self, count: int, now: float, per: float) -> None: ...
+    def deletes_within(self, now: float, per: float) -> int: ...
 
 
 class Batch(Protocol):

@@ -18,10 +18,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_sync.errors import FatalError, HaltError
-from stream_sync.kafka.offsets import Offsets
+from stream_sync.kafka.offsets import Commit, Offsets
+from stream_sync.kafka.progress import decode
+from stream_sync.kafka.starting import Start, starts
 from stream_sync.model import Record
 
 Result = TypeVar("Result")
@@ -55,7 +57,15 @@ class LaneConsumer:
     """The source of one lane's records."""
 
     def __init__(
-        self, properties: Mapping[str, Any], topic: str, group: str, listener: Listener, log: Callable[..., None]
+        self,
+        properties: Mapping[str, Any],
+        topic: str,
+        group: str,
+        listener: Listener,
+        log: Callable[..., None],
+        *,
+        from_start: bool = False,
+        accept_gap: bool = False,
     ) -> None:
         self._properties = {
             **properties,
@@ -69,6 +79,11 @@ class LaneConsumer:
         self._owner = ThreadPoolExecutor(1, thread_name_prefix=f"kafka-{group}")
         self._consumer: Consumer | None = None
         self._failure: Exception | None = None
+        self._halt: HaltError | None = None
+        self._from_start = from_start
+        self._accept_gap = accept_gap
+        self._begun: set[int] = set()
+        """The partitions in which this process began once: it starts anew in each only once."""
         self.session_timeout = float(properties.get("session.timeout.ms", 45_000)) / 1000
         self.assigned: dict[int, Offsets] = {}
         """The partitions this process owns now. Changed on the owner thread only."""
@@ -99,9 +114,9 @@ class LaneConsumer:
 
     async def commit(self, *, wait: bool = False) -> None:
         """Commits what is settled. With `wait` it returns when the broker has answered."""
-        positions = positions_of(self.assigned.values())
-        if positions:
-            await self._run(self._commit, positions, wait)
+        commits = commits_of(self.assigned.values())
+        if commits:
+            await self._run(self._commit, commits, wait)
 
     async def reached(self, ends: Mapping[int, int]) -> bool:
         """Whether the group has committed up to these offsets, whoever of its members did it."""
@@ -153,6 +168,9 @@ class LaneConsumer:
         self.polled_at = time.monotonic()
         if self._failure is not None:
             raise self._failure
+        if self._halt is not None:
+            halt, self._halt = self._halt, None
+            raise halt
         records = cast(list[Record], [message for message in messages if message.error() is None])
         ends: list[tuple[int, int]] = []
         if len(records) != len(messages):
@@ -179,19 +197,26 @@ class LaneConsumer:
         code, partition, offset = error.code(), message.partition(), message.offset()
         if code == KafkaError._PARTITION_EOF and partition is not None and offset is not None:
             ends.append((partition, offset))
-        elif code == KafkaError._AUTO_OFFSET_RESET:
-            text = (
-                f"partition {partition} of {self._topic!r} no longer holds the committed offset: changes were lost "
-                "to retention; see the docs on gaps, then run with --accept-gap"
-            )
-            raise HaltError("offset_lost", text)
+        elif code == KafkaError._AUTO_OFFSET_RESET and partition is not None:
+            self._overtaken(partition)
         else:
             self._log("kafka_event", code=error.name())
 
-    def _commit(self, positions: Mapping[Offsets, int], wait: bool) -> None:
+    def _overtaken(self, partition: int) -> None:
+        """Retention took what the lane had not read yet."""
+        offsets = self.assigned.get(partition)
+        if offsets is None:
+            return
+        low, high = self._client.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=METADATA_TIMEOUT)
+        position = offsets.position if offsets.position is not None else offsets.commit_position() or 0
+        start = starts(partition, position, offsets.progress, low, high, from_start=False, accept_gap=self._accept_gap)
+        offsets.progress.whole_until = start.progress.whole_until
+        self._client.seek(TopicPartition(self._topic, partition, start.offset))
+
+    def _commit(self, commits: Mapping[Offsets, Commit], wait: bool) -> None:
         ours = [
-            TopicPartition(self._topic, offsets.partition, position)
-            for offsets, position in positions.items()
+            TopicPartition(self._topic, offsets.partition, commit.position, commit.metadata)
+            for offsets, commit in commits.items()
             if self.assigned.get(offsets.partition) is offsets
         ]
         if not ours:
@@ -211,24 +236,43 @@ class LaneConsumer:
             for partition in partitions:
                 offsets = self.assigned.get(partition.partition)
                 if offsets is not None:
-                    offsets.committed = partition.offset
+                    offsets.committed = Commit(partition.offset, partition.metadata or "")
         self._tell(self._listener.committed, None if error is None else error.name())
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         try:
-            positions = self._positions(consumer, partitions) if partitions else []
-            new = [Offsets(p.partition, None if p.offset < 0 else p.offset) for p in positions]
-            for position in positions:
-                if position.offset < 0:
-                    position.offset = OFFSET_BEGINNING
-            consumer.incremental_assign(positions)
-            consumer.resume(positions)
+            found = [self._start_of(consumer, committed) for committed in self._positions(consumer, partitions)]
+            new = [Offsets(start.partition, start.committed, start.progress) for start in found]
+            places = [TopicPartition(self._topic, start.partition, start.offset) for start in found]
+            consumer.incremental_assign(places)
+            consumer.resume(places)
             self.assigned.update({offsets.partition: offsets for offsets in new})
             self._tell(self._listener.assigned, new)
+        except HaltError as error:
+            self._halt = error
         except Exception as exception:  # noqa: BLE001  an exception out of this callback leaves a silent zombie
             self._fail(exception)
 
+    def _start_of(self, consumer: Consumer, committed: TopicPartition) -> Start:
+        """Where to begin in a partition. Raises HaltError(`offset_lost`)."""
+        place = TopicPartition(self._topic, committed.partition)
+        low, high = consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT)
+        offset = None if committed.offset < 0 else committed.offset
+        first = committed.partition not in self._begun
+        self._begun.add(committed.partition)
+        return starts(
+            committed.partition,
+            offset,
+            decode(committed.metadata),
+            low,
+            high,
+            from_start=self._from_start and first,
+            accept_gap=self._accept_gap,
+        )
+
     def _positions(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        if not partitions:
+            return []
         deadline = time.monotonic() + COMMITTED_TIMEOUT
         while True:
             try:
@@ -243,17 +287,16 @@ class LaneConsumer:
         going = self._going(partitions)
         budget = min(20.0, self.session_timeout / 2)
         try:
-            positions = self._wait_for_lane(going, budget)
-            self._commit(positions, wait=True)
+            self._commit(self._wait_for_lane(going, budget), wait=True)
         except Exception as exception:  # noqa: BLE001  see _on_assign
             self._fail(exception)
         finally:
             self._forget(going)
 
-    def _wait_for_lane(self, going: Sequence[Offsets], budget: float) -> Mapping[Offsets, int]:
-        async def finish() -> Mapping[Offsets, int]:
+    def _wait_for_lane(self, going: Sequence[Offsets], budget: float) -> Mapping[Offsets, Commit]:
+        async def finish() -> Mapping[Offsets, Commit]:
             await self._listener.revoked(going, budget)
-            return positions_of(going)
+            return commits_of(going)
 
         return asyncio.run_coroutine_threadsafe(finish(), self._loop).result(budget + REVOKE_MARGIN)
 
@@ -284,11 +327,7 @@ class LaneConsumer:
         self._loop.call_soon_threadsafe(call, *args)
 
 
-def positions_of(assignments: Iterable[Offsets]) -> dict[Offsets, int]:
-    """What there is to commit, for the assignments whose position moved since the last commit."""
-    found = {offsets: offsets.commit_position() for offsets in assignments}
-    return {
-        offsets: position
-        for offsets, position in found.items()
-        if position is not None and position != offsets.committed
-    }
+def commits_of(assignments: Iterable[Offsets]) -> dict[Offsets, Commit]:
+    """What there is to commit, for the assignments of which something moved since the last commit."""
+    found = {offsets: offsets.to_commit() for offsets in assignments}
+    return {offsets: commit for offsets, commit in found.items() if commit is not None}

@@ -11,25 +11,39 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
+
+from stream_sync.kafka.progress import Progress
+
+
+class Commit(NamedTuple):
+    """What is committed for a partition."""
+
+    position: int
+    metadata: str
 
 
 class Offsets:
     """The acknowledgement that goes out with the records of one assigned partition."""
 
-    __slots__ = ("_extra", "_unsettled", "committed", "partition", "position", "revoked", "whole_until")
+    __slots__ = ("_extra", "_unsettled", "committed", "partition", "position", "progress", "revoked")
 
-    def __init__(self, partition: int, committed: int | None = None) -> None:
+    def __init__(self, partition: int, committed: int | None = None, progress: Progress | None = None) -> None:
         self.partition = partition
-        self.committed = committed
-        """The offset last committed, None = none yet."""
+        self.committed: Commit | None = None if committed is None else Commit(committed, "")
+        """What was last committed; its metadata is only known once this object has committed."""
+        self.progress = progress or Progress()
         self.position: int | None = None
         """The next offset to be received: one past the last record, or the end of the partition."""
         self.revoked = False
         """True once the partition was taken away: what still refers to this object is not to be sent."""
-        self.whole_until = 0
-        """Updates of records before this offset are whole: the base of their deltas is not certain."""
         self._unsettled: set[int] = set()
         self._extra: dict[int, int] = {}
+
+    @property
+    def whole_until(self) -> int:
+        """Updates of records before this offset are whole: the base of their deltas is not certain."""
+        return self.progress.whole_until
 
     def receive(self, offset: int, intents: int) -> None:
         """Takes note of a record that became `intents` intents, each of which will be settled once."""
@@ -62,8 +76,17 @@ class Offsets:
         return len(self._unsettled)
 
     def commit_position(self) -> int | None:
-        """The offset to commit, None while nothing was received."""
+        """The offset to commit, None while nothing was received and nothing ever committed."""
+        committed = None if self.committed is None else self.committed.position
         position = min(self._unsettled) if self._unsettled else self.position
-        if position is None or (self.committed is not None and position < self.committed):
-            return self.committed
+        if position is None or (committed is not None and position < committed):
+            return committed
         return position
+
+    def to_commit(self) -> Commit | None:
+        """What is to be committed now; None where that is what was committed last."""
+        position = self.commit_position()
+        if position is None:
+            return None
+        commit = Commit(position, self.progress.encode())
+        return None if commit == self.committed else commit
