@@ -12,11 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from tests.bench.changes import TYPES
+from tests.bench.load import PARTITIONS
 from tests.bench.people import ATTRIBUTES, FIELDS, WHERE
 from tests.bench.workspace import Workspace
+from tests.rig.client import LIMIT
 
+ACTIVATION = "customers"
 RUN = "BENCH_RUN"
 """The environment variable that tells the runs of the service apart."""
 
@@ -43,6 +48,8 @@ class Contender(msgspec.Struct, frozen=True):
     command: Callable[[Place, str, int], Sequence[str]]
     delivers: bool = False
     """Whether the sandbox's people can be checked."""
+    prepare: Callable[[Place, str, str], None] | None = None
+    """Called before the run with the topic and the run's name."""
 
 
 def _naive(place: Place, topic: str, records: int) -> Sequence[str]:
@@ -59,10 +66,22 @@ def _service(place: Place, topic: str, records: int) -> Sequence[str]:
     return [sys.executable, "-m", "stream_sync", "run", "-c", str(config), "--until-caught-up"]
 
 
+def _go_on(place: Place, topic: str, run: str) -> None:
+    """Makes the run go on where another ended, at the topic's beginning: only from a first start is every update sent
+    whole.
+    """
+    positions = [TopicPartition(topic, number, 0) for number in range(PARTITIONS)]
+    asked = ConsumerGroupTopicPartitions(f"bench-{run}.{ACTIVATION}", positions)
+    admin = AdminClient({"bootstrap.servers": place.bootstrap})
+    for answer in admin.alter_consumer_group_offsets([asked]).values():
+        answer.result(LIMIT)
+
+
 CONTENDERS = (
     Contender("naive", "consume(1000), value(), decode: nothing else", "naive", _naive),
     Contender("pipe", "bodies posted untouched, 75 a request", "naive", _pipe),
-    Contender("service", "stream-sync: upsert to Braze, where, 6 values", "naive", _service, delivers=True),
+    Contender("service", "upsert to Braze, where, 6 values; what changed is sent", "naive", _service, True, _go_on),
+    Contender("backfill", "the same from a first start; whole rows are sent", "naive", _service, True),
 )
 
 
@@ -82,7 +101,7 @@ def config_of(place: Place, topic: str) -> Mapping[str, object]:
             }
         },
         "activations": {
-            "customers": {
+            ACTIVATION: {
                 "source": "customers",
                 "destination": "sandbox",
                 "mode": "upsert",

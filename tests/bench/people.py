@@ -2,7 +2,7 @@
 
 Written from the design alone, without the service's code. Invariants:
 - A person is right if they hold at least the values that changes carried and at most the values of their newest row in
-  the segment: whether an update carries what changed or the whole row is the service's business, both end right.
+  the segment: whether an update carries what changed or the whole row depends on how the lane started; both end right.
 - Only rows in the segment count; who leaves it, or is deleted, stays as last sent.
 """
 
@@ -27,7 +27,7 @@ ATTRIBUTES = {"ltv": "lifetime_value", "tier": "loyalty_tier", "orders": "orders
 
 
 class Person(msgspec.Struct):
-    """`least`: what changes carried. `most`: the newest row in the segment."""
+    """`least`: what changes carried; nothing: the person may be missing. `most`: the newest row in the segment."""
 
     least: Values
     most: Values
@@ -51,10 +51,7 @@ def fold(changes: Iterable[RowChange]) -> People:
         else:
             least = most
         known = people.get(row.customer_id)
-        if known is not None:
-            people[row.customer_id] = Person({**known.least, **least}, most)
-        elif least:
-            people[row.customer_id] = Person(least, most)
+        people[row.customer_id] = Person(least if known is None else {**known.least, **least}, most)
     return people
 
 
@@ -77,15 +74,14 @@ def mapped(row: Customer) -> Values:
 
 def differences(expected: People, found: Mapping[str, Values], limit: int = 10) -> list[str]:
     """What is wrong with what was found, in words; empty = all is right."""
-    wrong: list[str] = []
-    if len(expected) != len(found):
-        wrong.append(f"{len(found)} people instead of {len(expected)}")
+    wrong = [f"{identifier} should not be there" for identifier in found.keys() - expected.keys()]
     for identifier, person in expected.items():
         if len(wrong) >= limit:
             break
         values = found.get(identifier)
         if values is None:
-            wrong.append(f"{identifier} is missing")
+            if person.least:
+                wrong.append(f"{identifier} is missing")
             continue
         wrong += [
             f"{identifier}: {name} is {values.get(name)!r} instead of {value!r}"

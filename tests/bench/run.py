@@ -48,7 +48,7 @@ def main() -> None:
             else:
                 _bench(place, args)
     except BenchError as error:
-        console.print(f"[bold red]failed:[/] {error}", highlight=False)
+        console.print(f"failed: {error}", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -132,6 +132,8 @@ def _run(place: Place, contender: Contender, topic: str, records: int, run: str)
     command = contender.command(place, topic, records)
     delivers = contender.delivers and records > 0
     log = place.folder / f"{run}.log"
+    if contender.prepare is not None:
+        contender.prepare(place, topic, run)
     try:
         measured = measure(command, log, {RUN: run}, workspace.has_people if delivers else None)
         if delivers:
@@ -154,6 +156,8 @@ def _profile(place: Place, args: argparse.Namespace) -> None:
     console.print("Running the service under py-spy …")
     recorder = [spy, "record", "--format", "raw", "--rate", "500", "--output", str(args.profile), "--"]
     command = [*recorder, *service.command(place, FULL, args.changes)]
+    if service.prepare is not None:
+        service.prepare(place, FULL, "profile")
     measure(command, place.folder / "profile.log", {RUN: "profile"})
     _check(place, place.workspace("profile"))
     stacks = args.profile.read_text()

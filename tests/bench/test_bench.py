@@ -71,8 +71,14 @@ def test_an_update_may_carry_what_changed_or_the_whole_row() -> None:
 
 def test_a_person_too_few_or_too_many_is_noticed() -> None:
     people = fold([RowChange(0, "c", None, ANNA)])
-    assert differences(people, {}) == ["0 people instead of 1", "c1 is missing"]
-    assert differences(people, {"c1": IN_SEGMENT, "c2": IN_SEGMENT}) == ["2 people instead of 1"]
+    assert differences(people, {}) == ["c1 is missing"]
+    assert differences(people, {"c1": IN_SEGMENT, "c2": IN_SEGMENT}) == ["c2 should not be there"]
+
+
+def test_a_person_of_whom_nothing_changed_may_be_there_or_not() -> None:
+    people = fold([RowChange(0, "u", ANNA, ANNA._replace(is_subscriber=False))])
+    assert differences(people, {}) == []
+    assert differences(people, {"c1": IN_SEGMENT}) == []
 
 
 def test_a_profile_is_summed_up_by_function() -> None:

@@ -47,5 +47,6 @@ class Workspace(msgspec.Struct, frozen=True):
 
 
 def _values(person: dict[str, Any]) -> Values:
-    standard = {name: value for name, value in person.items() if name not in ("external_id", "braze_id")}
-    return {**standard, **standard.pop("custom_attributes")}
+    apart = ("external_id", "braze_id", "custom_attributes")
+    standard = {name: value for name, value in person.items() if name not in apart}
+    return {**standard, **person["custom_attributes"]}
