@@ -10,15 +10,17 @@ Invariants:
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from stream_sync.config.settings import DestinationSettings
-from stream_sync.config.values import Duration, Rate, Secret, SecureUrl, Whole
+from stream_sync.config.values import Duration, Rate, Secret, SecureUrl, Whole, refuse
 from stream_sync.model import DELIVERED, Halt, Intent, Mode, Outcome, Rejected, Retry, Section, Throttled
 from stream_sync.sinks import braze_fields, braze_names, braze_replies
 from stream_sync.sinks.base import Finding, Form, Limits, MappedName, Notice, Sink
@@ -47,6 +49,13 @@ class Settings(DestinationSettings):
     """People in a request; old contracts take 225, and Braze has announced fewer."""
     delete_batch: Annotated[Whole, Field(ge=1, le=50)] = 50
     in_flight: Annotated[Whole, Field(ge=1, le=100)] = 32
+
+    @field_validator("api_key")
+    @classmethod
+    def _fits_in_a_header(cls, key: Secret) -> Secret:
+        if not re.fullmatch(r"[!-~]+", key.reveal()):
+            refuse("holds blanks, line breaks or letters that no API key has; copy it from the Braze dashboard again")
+        return key
 
 
 class _Endpoint(msgspec.Struct, frozen=True):
@@ -109,7 +118,7 @@ class Braze(Sink):
         if intents and intents[0].kind == "delete":
             return await self._send_deletes(intents)
         people = [_object(intent, mode) for intent in intents]
-        return await settle(people, lambda part: self._attempt(self._track, "attributes", part))
+        return await settle(people, partial(self._attempt, self._track, "attributes"))
 
     async def probe(self) -> Outcome:
         """An empty request: Braze looks at the key, then refuses it with 400, so nothing is written."""
@@ -132,7 +141,7 @@ class Braze(Sink):
         outcomes: dict[tuple[str, str], Outcome] = {}
         for kind in dict.fromkeys(intent.identified_by for intent in intents):
             people = [intent.identifier for intent in intents if intent.identified_by == kind]
-            settled = await settle(people, lambda part, kind=kind: self._attempt(self._delete, f"{kind}s", part))  # type: ignore[misc]
+            settled = await settle(people, partial(self._attempt, self._delete, f"{kind}s"))
             outcomes.update(zip(((kind, person) for person in people), settled, strict=True))
         return [outcomes[intent.identified_by, intent.identifier] for intent in intents]
 

@@ -76,8 +76,8 @@ class Pace:
                     return
 
     def set_share(self, fraction: float) -> None:
-        """From now on this process may use `fraction` (0 < fraction <= 1) of the rate."""
-        self._wanted = bucket(self._rate, fraction)
+        """From now on this process may use `fraction` (more than 0; more than 1 is 1) of the rate."""
+        self._wanted = bucket(self._rate, min(fraction, 1.0))
         if self._waiting is not None and self._wanted != self._bucket:
             self._waiting.cancel()
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
+from pydantic import ValidationError
 
 from stream_sync.model import DELIVERED, Halt, Intent, Kind, Mode, Outcome, Rejected, Retry, Throttled
 from stream_sync.sandbox.faults import Faults
@@ -275,6 +276,13 @@ def test_limits_and_their_settings() -> None:
     made = Settings.model_validate({"type": "braze", "url": "https://rest.iad-01.braze.com", "api_key": KEY})
     assert Braze(made, Braze.connect(made, lambda *_: None)).limits == Limits(75, 50, 32, 3.0)
     assert str(made.rate_limit) == "3000/3s"
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nbreak", "nyckel-å"])
+def test_a_key_that_no_header_can_hold_is_a_config_problem_and_not_repeated(key: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate({"type": "braze", "url": "https://rest.iad-01.braze.com", "api_key": key})
+    assert "copy it" in str(caught.value.errors(include_input=False)[0]["msg"])
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "400 Bad Request", "500 Oops", "200 OK"])
