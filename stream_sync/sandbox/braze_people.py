@@ -71,7 +71,8 @@ def refusal(row: Any) -> str | None:
     external_id = row.get("external_id")
     if type(external_id) is str and 0 < len(external_id) < 247 and _CHECKED.isdisjoint(row):  # nearly every object
         email = row.get("email")
-        return None if email is None or _is_email(email) else _bad_email(email)
+        fine = email is None or (type(email) is str and _looks_like_email(email))
+        return None if fine else _bad_email(email)
     primaries = [name for name in ("external_id", "braze_id", "user_alias") if row.get(name)]
     if not primaries and not row.get("email") and not row.get("phone"):
         return "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required"
