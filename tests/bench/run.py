@@ -158,8 +158,13 @@ def _profile(place: Place, args: argparse.Namespace) -> None:
     command = [*recorder, *service.command(place, FULL, args.changes)]
     if service.prepare is not None:
         service.prepare(place, FULL, "profile")
-    measure(command, place.folder / "profile.log", {RUN: "profile"})
-    _check(place, place.workspace("profile"))
+    log = place.folder / "profile.log"
+    measure(command, log, {RUN: "profile"})
+    try:
+        _check(place, place.workspace("profile"))
+    except BenchError as error:
+        # The recorder's exit status is not the service's.
+        raise BenchError(f"{error}\n{log.read_text()}") from None
     stacks = args.profile.read_text()
     total = sum(own for own, _, _ in hottest(stacks, sys.maxsize))
     print("  own %  with callees %  function")

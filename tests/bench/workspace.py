@@ -1,9 +1,13 @@
-"""What the sandbox shows of one workspace of Braze, asked by HTTP as anybody could."""
+"""What the sandbox shows of one workspace of Braze, asked by HTTP as anybody could.
+
+Invariant: a workspace that nobody has written to is not there, and counts as an empty one.
+"""
 
 from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -21,19 +25,17 @@ class Workspace(msgspec.Struct, frozen=True):
     address: str
 
     def has_people(self) -> bool:
-        """Whether anything was accepted. A workspace begins with its first request."""
-        try:
-            return bool(self._ask("")["people"])
-        except urllib.error.HTTPError:
-            return False
+        """Whether anything was accepted."""
+        return bool(self._ask("").get("people"))
 
     def people(self) -> dict[str, Values]:
         """Everybody, by external_id; custom attributes beside the standard fields."""
         found: dict[str, Values] = {}
         while True:
             page = self._ask(f"/people?from={len(found)}&limit={PAGE}")
-            found |= {person["external_id"]: _values(person) for person in page["people"]}
-            if len(found) >= page["total"] or not page["people"]:
+            people = page.get("people", ())
+            found |= {person["external_id"]: _values(person) for person in people}
+            if len(people) < PAGE:
                 return found
 
     def clear(self) -> None:
@@ -42,8 +44,13 @@ class Workspace(msgspec.Struct, frozen=True):
 
     def _ask(self, path: str, method: str = "GET") -> Any:
         request = urllib.request.Request(self.address + path, method=method)  # noqa: S310  our own sandbox's address
-        with urllib.request.urlopen(request, timeout=LIMIT) as answer:  # noqa: S310
-            return msgspec.json.decode(answer.read())
+        try:
+            with urllib.request.urlopen(request, timeout=LIMIT) as answer:  # noqa: S310
+                return msgspec.json.decode(answer.read())
+        except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                return {}
+            raise
 
 
 def _values(person: dict[str, Any]) -> Values:
