@@ -21,24 +21,15 @@ import msgspec
 
 from stream_sync.admin import STARTING, Admin
 from stream_sync.config.settings import Config
-from stream_sync.kafka.dead_letters import DeadLetters
+from stream_sync.kafka.letters import Letters
 from stream_sync.kafka.properties import admin_properties, producer_properties
 from stream_sync.observability import logs
 from stream_sync.observability.metrics import Metrics, Registry
-from stream_sync.wiring import WiredLane, Wiring
+from stream_sync.wiring import RunOptions, WiredLane, Wiring
 
 HEALTHY_SECONDS = 30.0
 TURN_SECONDS = 1.0
 KILLED_AT_ONCE = 130
-
-
-class RunOptions(msgspec.Struct, frozen=True):
-    """How to run, beside the config. `timeout` in seconds, of a run until caught up."""
-
-    activations: Sequence[str] = ()
-    """Only these; empty = all."""
-    until_caught_up: bool = False
-    timeout: float | None = None
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -71,8 +62,8 @@ class Service:
         metrics = Metrics(self._registry)
         metrics.about(version("stream-sync"), _hash(self._config))
         kafka = self._config.kafka
-        letters = DeadLetters(producer_properties(kafka), admin_properties(kafka), self._log.warning)
-        wiring = Wiring(self._config, metrics, letters, until_caught_up=self._options.until_caught_up)
+        letters = Letters(producer_properties(kafka), admin_properties(kafka), self._log.warning)
+        wiring = Wiring(self._config, metrics, letters, self._options)
         admin = None
         try:
             for name in self._options.activations or self._config.activations:

@@ -7,6 +7,8 @@ Invariants:
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import random
 from collections.abc import Callable
 from typing import Any
@@ -17,12 +19,15 @@ from stream_sync.config.secrets import refresh_all
 from stream_sync.config.settings import Activation, Config, DestinationSettings
 from stream_sync.config.sink_types import installed
 from stream_sync.delivery.destination import Destination
+from stream_sync.delivery.guard import Budget
 from stream_sync.delivery.lane import Lane, LaneSettings
 from stream_sync.delivery.notices import Notices
 from stream_sync.formats.decoder import open_decoder
 from stream_sync.kafka.consumer import LaneConsumer
-from stream_sync.kafka.dead_letters import DeadLetters, Reason, topic_of
-from stream_sync.kafka.properties import consumer_properties
+from stream_sync.kafka.held import FOREVER_MS, HeldTopic
+from stream_sync.kafka.held import topic_of as held_topic
+from stream_sync.kafka.letters import RETENTION_MS, Letters, LetterTopic, Reason, dead_letter_topic
+from stream_sync.kafka.properties import admin_properties, consumer_properties
 from stream_sync.model import Record, Section, Stage
 from stream_sync.observability import logs
 from stream_sync.observability.metrics import Metrics
@@ -30,6 +35,23 @@ from stream_sync.routing.expressions.expression import parse, parse_condition
 from stream_sync.routing.mapping import IdentifierPart, Notice, Plan, Target
 from stream_sync.routing.router import Router
 from stream_sync.sinks.base import Sink
+from stream_sync.sinks.http import Http
+
+
+MAPPING_PARTS = ("mode", "where", "identifier", "fields", "attributes")
+PARKED = "the delete budget was exceeded: a person decides, with `stream-sync held`"
+
+
+class RunOptions(msgspec.Struct, frozen=True):
+    """How to run, beside the config."""
+
+    activations: tuple[str, ...] = ()
+    """Only these; empty = all."""
+    until_caught_up: bool = False
+    timeout: float | None = None
+    """Seconds, of a run until caught up."""
+    from_start: bool = False
+    accept_gap: bool = False
 
 
 class WiredLane(msgspec.Struct, frozen=True):
@@ -40,11 +62,12 @@ class WiredLane(msgspec.Struct, frozen=True):
 
 
 class LaneLetters:
-    """The dead letters of one lane; see `delivery.ports.Letters`."""
+    """The letters of one lane; see `delivery.ports.Letters`."""
 
-    def __init__(self, letters: DeadLetters, name: str, activation: str, partitions: Callable[[], int]) -> None:
+    def __init__(self, letters: Letters, name: str, activation: str, partitions: Callable[[], int]) -> None:
         self._letters = letters
-        self._topic = topic_of(name, activation)
+        self._dead = dead_letter_topic(name, activation)
+        self._held = held_topic(name, activation)
         self._activation = activation
         self._partitions = partitions
 
@@ -53,19 +76,25 @@ class LaneLetters:
     ) -> None:
         """Returns when Kafka has the dead letter."""
         reason = Reason(self._activation, stage, code, message, status, attempts)
-        await self._letters.send(self._topic, self._partitions(), record, reason)
+        await self._letters.send(LetterTopic(self._dead, self._partitions(), RETENTION_MS), record, reason)
+
+    async def park(self, record: Record) -> None:
+        """Returns when Kafka has the record of a Delete in the held topic."""
+        reason = Reason(self._activation, "TASK_PUT", "delete_held", PARKED, None, 0)
+        await self._letters.send(LetterTopic(self._held, self._partitions(), FOREVER_MS), record, reason)
 
 
 class Wiring:
     """Makes lanes; keeps what they share. Used inside the running event loop."""
 
-    def __init__(self, config: Config, metrics: Metrics, letters: DeadLetters, *, until_caught_up: bool) -> None:
+    def __init__(self, config: Config, metrics: Metrics, letters: Letters, options: RunOptions) -> None:
         self._config = config
         self._metrics = metrics
         self._letters = letters
-        self._until_caught_up = until_caught_up
+        self._options = options
         self._destinations: dict[str, Destination] = {}
-        self._closing: list[Any] = []
+        self._https: list[Http] = []
+        self._held: list[HeldTopic] = []
 
     def lane(self, name: str) -> WiredLane:
         """The lane of an activation."""
@@ -86,6 +115,8 @@ class Wiring:
             whole=activation.send == "whole",
             notice=notices.add,
         )
+        held = HeldTopic(admin_properties(config.kafka), held_topic(config.name, name), log)
+        self._held.append(held)
         lane = Lane(
             LaneSettings(
                 name=name,
@@ -94,25 +125,39 @@ class Wiring:
                 max_records=activation.batch.max_records,
                 max_wait=activation.batch.max_wait,
                 delete_after=activation.deletes.after if activation.deletes else 0.0,
+                budget=Budget(activation.deletes.max, activation.deletes.per) if activation.deletes else None,
+                mapping=_hash(activation.model_dump(include=set(MAPPING_PARTS))),
+                route=_hash([source.topic, settings.type, *type(destination.sink).account(settings)]),
                 max_consecutive=activation.dead_letters.max_consecutive,
-                until_caught_up=self._until_caught_up,
+                until_caught_up=self._options.until_caught_up,
             ),
             open_decoder(source, plan.columns),
             router,
             destination,
             LaneLetters(self._letters, config.name, name, lambda: consumer.partitions),
+            held,
             notices,
             metrics,
             lambda: refresh_all(config, logs.add_secret),
             log,
         )
-        consumer = LaneConsumer(consumer_properties(config.kafka), source.topic, f"{config.name}.{name}", lane, log)
+        consumer = LaneConsumer(
+            consumer_properties(config.kafka),
+            source.topic,
+            f"{config.name}.{name}",
+            lane,
+            log,
+            from_start=self._options.from_start,
+            accept_gap=self._options.accept_gap,
+        )
         return WiredLane(lane, consumer)
 
     async def close(self) -> None:
-        """Closes the connections to all destinations."""
-        for http in self._closing:
+        """Closes what the lanes used."""
+        for http in self._https:
             await http.close()
+        for held in self._held:
+            await asyncio.to_thread(held.close)
 
     def _destination(self, name: str) -> Destination:
         if name not in self._destinations:
@@ -120,7 +165,7 @@ class Wiring:
             metrics = self._metrics.destination(name)
             sink_type = installed()[settings.type]()
             http = sink_type.connect(settings, metrics.request)
-            self._closing.append(http)
+            self._https.append(http)
             self._destinations[name] = Destination(name, sink_type(settings, http), metrics, random.random)
         return self._destinations[name]
 
@@ -144,3 +189,8 @@ def plan_of(activation: Activation, settings: DestinationSettings, sink: type[Si
         ),
         targets=(*targets("fields", activation.fields), *targets("attributes", activation.attributes)),
     )
+
+
+def _hash(part: Any) -> str:
+    """Tells whether a part of the config is as it was."""
+    return hashlib.sha256(msgspec.json.encode(part, order="sorted")).hexdigest()[:12]

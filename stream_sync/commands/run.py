@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from stream_sync.app import Result, RunOptions, Service
+from stream_sync.app import Result, Service
 from stream_sync.commands.arguments import add_config, duration
 from stream_sync.commands.output import note, tell_failure, tell_warnings
 from stream_sync.config.load import load
@@ -16,6 +16,7 @@ from stream_sync.config.problems import ConfigError, Problem
 from stream_sync.config.secrets import secrets_in
 from stream_sync.config.settings import Config
 from stream_sync.observability import logs
+from stream_sync.wiring import RunOptions
 
 DONE, FAILED, LANE_HALTED = 0, 1, 3
 
@@ -42,6 +43,14 @@ def add(subparsers: Any) -> None:
         metavar="D",
         help="with --until-caught-up: end after this long (10s, 5m …) with exit status 1 if it is not done",
     )
+    parser.add_argument(
+        "--from-start", action="store_true", help="read the topics from their beginning again, whatever is committed"
+    )
+    parser.add_argument(
+        "--accept-gap",
+        action="store_true",
+        help="go on where changes were lost to the topic's retention (a halt with offset_lost)",
+    )
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -50,7 +59,9 @@ def execute(args: argparse.Namespace) -> int:
     _check_names(args, config)
     logs.configure(sys.stderr, [secret.reveal() for secret in secrets_in(config)])
     tell_warnings(str(args.config), loaded.warnings)
-    options = RunOptions(tuple(dict.fromkeys(args.activation)), args.until_caught_up, args.timeout)
+    options = RunOptions(
+        tuple(dict.fromkeys(args.activation)), args.until_caught_up, args.timeout, args.from_start, args.accept_gap
+    )
     result = asyncio.run(_run(config, options))
     return _tell(result)
 

@@ -78,6 +78,7 @@ class Backlog:
             follows = head.state is State.FOLLOWING
             self.deletes -= head.is_delete
             merge(pending, head).behind = head.behind
+            pending.holds = head.holds
         else:
             pending.behind = head
             _block(head)
@@ -153,12 +154,12 @@ class Backlog:
     def follow(self, delete: Pending, insert: Pending) -> None:
         """Lets a Delete wait until `insert` is Delivered."""
         if delete.is_delete and delete.state is not State.GONE:
-            delete.state = State.FOLLOWING
+            self.defer(delete)
             insert.followers += (delete.intent.identifier,)
 
     def drop_following(self, failed: Pending, now: float) -> None:
         """The Deletes that followed this intent are not sent: the new identifier was not taken."""
-        for delete in self._following(failed.followers):
+        for delete in self._deferred(failed.followers):
             self._remove(delete, now)
             self._superseded(delete)
 
@@ -169,14 +170,18 @@ class Backlog:
             self._remove(delete, now)
         return deletes
 
-    def hold(self, delete: Pending) -> None:
-        """Lets a Delete wait until `start_held`."""
+    def defer(self, delete: Pending) -> None:
+        """Lets a Delete wait until `start_deferred`, once for each time it was deferred."""
         if delete.is_delete and delete.state is not State.GONE:
             delete.state = State.FOLLOWING
+            delete.holds += 1
 
-    def start_held(self, identifiers: Collection[str], now: float) -> None:
-        """The held Deletes of these people begin their waiting time."""
-        for delete in self._following(identifiers):
+    def start_deferred(self, identifiers: Collection[str], now: float) -> None:
+        """The deferred Deletes of these people begin their waiting time."""
+        for delete in self._deferred(identifiers):
+            delete.holds -= 1
+            if delete.holds > 0:
+                continue
             if self._heads[delete.intent.identifier] is delete:
                 self._place(delete, now)
             else:
@@ -230,7 +235,7 @@ class Backlog:
             first.state = State.READY
             self._ready["deletes" if first.is_delete else "writes"].append(first)
 
-    def _following(self, identifiers: Collection[str]) -> list[Pending]:
+    def _deferred(self, identifiers: Collection[str]) -> list[Pending]:
         found = []
         for identifier in set(identifiers):
             pending = self._heads.get(identifier)

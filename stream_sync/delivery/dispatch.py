@@ -15,11 +15,16 @@ from typing import Protocol
 
 from stream_sync.delivery.coalesce import Backlog, Sort
 from stream_sync.delivery.destination import Destination
+from stream_sync.delivery.guard import DeleteGuard
 from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
 
-from stream_sync.model import Delivered, Mode, Outcome, Retry, Throttled
+from stream_sync.model import Delivered, Halt, Mode, Outcome, Retry, Throttled
 from stream_sync.observability.metrics import LaneMetrics
+
+
+DENIED_SECONDS = 1.0
+"""How long Deletes wait after their count could not be committed."""
 
 
 class DispatchSettings(Protocol):
@@ -45,6 +50,7 @@ class Dispatch:
         outcomes: Outcomes,
         metrics: LaneMetrics,
         settings: DispatchSettings,
+        guard: DeleteGuard | None,
         may_send: Callable[[], bool],
         log: Callable[..., None],
     ) -> None:
@@ -63,6 +69,8 @@ class Dispatch:
             "deletes": max(limits.spacing, settings.delete_after),
         }
         self._linger = settings.max_wait
+        self._guard = guard
+        self._no_deletes_before = 0.0
         self._may_send = may_send
         self._log = log
         self._wake = asyncio.Event()
@@ -108,7 +116,7 @@ class Dispatch:
         if not gate.may_start(now) or not self._may_send():
             return False
         self._backlog.wake_deletes(now)
-        for sort in ("deletes", "writes"):
+        for sort in self._sorts(now):
             if self._is_due(sort, now):
                 batch = self._backlog.take(sort, self._most[sort])
                 if batch:
@@ -118,6 +126,12 @@ class Dispatch:
                     request.add_done_callback(self._requests.pop)
                     return True
         return False
+
+    def _sorts(self, now: float) -> tuple[Sort, ...]:
+        """What may be sent at all."""
+        if self._guard is None or not self._guard.is_open or now < self._no_deletes_before:
+            return ("writes",)
+        return ("deletes", "writes")
 
     def _is_due(self, sort: Sort, now: float) -> bool:
         since = self._backlog.oldest_ready(sort)
@@ -129,7 +143,7 @@ class Dispatch:
         times = [self._backlog.next_due()]
         times += [
             since + self._linger
-            for sort in ("deletes", "writes")
+            for sort in self._sorts(now)
             if (since := self._backlog.oldest_ready(sort)) is not None
         ]
         next_time = min((time for time in times if time is not None), default=None)
@@ -146,16 +160,20 @@ class Dispatch:
         intents = [self._outcomes.certain(pending.intent) for pending in batch]
         people = [pending.intent.identifier for pending in batch]
         try:
+            if sort == "deletes" and self._guard is not None and not await self._guard.permit(batch):
+                self._no_deletes_before = self._loop.time() + DENIED_SECONDS
+                self._undo(batch, people)
+                return
             results = await self._destination.sink.send(intents, self._mode)
         except asyncio.CancelledError:
-            self._destination.gate.dropped()
-            self._go_back(batch)
-            self._destination.people.release(people)
+            self._undo(batch, people)
             raise
         except Exception as error:  # noqa: BLE001  a defect in a sink must not lose intents or end the lane
             self._log("sink_failed", error=type(error).__name__, exc_info=True)
             results = [Retry("defect")] * len(batch)
         now = self._loop.time()
+        if sort == "deletes" and self._guard is not None:
+            self._guard.not_sent([p for p, result in zip(batch, results, strict=True) if isinstance(result, Retry | Throttled | Halt)])
         self._tell_gate(results, now)
         self._metrics.batch_size(len(batch))
         self._outcomes.settle(batch, results, now)
@@ -179,11 +197,15 @@ class Dispatch:
         if gate.throttled_until > now:
             self._loop.call_at(gate.throttled_until, self._destination.wake)
 
-    def _go_back(self, batch: Sequence[Pending]) -> None:
+    def _undo(self, batch: Sequence[Pending], people: Sequence[str]) -> None:
+        """Nothing came of a request: its intents go back."""
+        self._destination.gate.dropped()
         now = self._loop.time()
         for pending in batch:
             if not pending.acknowledgement.revoked:
                 self._backlog.put_back(pending, now)
+        self._destination.people.release(people)
+        self._destination.wake()
 
     def _free_later(self, people: Sequence[str], pause: float) -> None:
         if pause > 0:

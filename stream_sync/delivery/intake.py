@@ -21,6 +21,9 @@ from stream_sync.observability.metrics import LaneMetrics
 Refuse = Callable[[Assignment, Record, Refused | Undecodable], None]
 """Makes a dead letter of a record that was received with one intent."""
 
+Early = Callable[[Pending, Assignment], None]
+"""Told of a Delete of a record before `whole_until`."""
+
 
 class Intake:
     """Turns what one lane's consumer brings into pending intents."""
@@ -33,6 +36,7 @@ class Intake:
         notices: Notices,
         metrics: LaneMetrics,
         refuse: Refuse,
+        early: Early,
         key: Sequence[str] | None,
     ) -> None:
         self._decoder = decoder
@@ -41,6 +45,7 @@ class Intake:
         self._notices = notices
         self._metrics = metrics
         self._refuse = refuse
+        self._early = early
         self._configured_key = key
         self._key_known = False
 
@@ -64,7 +69,9 @@ class Intake:
                 decision = route(change, doubt=offset < acknowledgement.whole_until)
                 if decision.__class__ is Intent:
                     acknowledgement.receive(offset, 1)
-                    add(decision, acknowledgement, offset, record, change.ts_ms, now)
+                    pending = add(decision, acknowledgement, offset, record, change.ts_ms, now)
+                    if decision.kind == "delete" and offset < acknowledgement.whole_until:
+                        self._early(pending, acknowledgement)
                     kinds[decision.kind] += 1
                     routed += 1
                 elif decision.__class__ is tuple:
@@ -90,6 +97,8 @@ class Intake:
         for intent in intents:
             pending = self._backlog.add(intent, acknowledgement, offset, change.record, change.ts_ms, now)
             added[intent.identifier] = pending
+            if intent.kind == "delete" and offset < acknowledgement.whole_until:
+                self._early(pending, acknowledgement)
             if intent.follows is not None:
                 self._backlog.follow(pending, added[intent.follows])
 

@@ -11,6 +11,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -19,10 +20,12 @@ from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.gauges import measure
+from stream_sync.delivery.guard import Budget, DeleteGuard, Held
 from stream_sync.delivery.intake import Intake
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.outcomes import Outcomes
-from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Letters, Router
+from stream_sync.delivery.pending import Pending
+from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Letters, Progress, Router
 from stream_sync.delivery.standing import Standing
 from stream_sync.errors import HaltError
 from stream_sync.model import Delivered, Mode
@@ -34,6 +37,7 @@ TICK_SECONDS = 1.0
 PROBE_SECONDS = 60.0
 PATIENCE_SECONDS = 1.0
 LETTERS_SECONDS = 1.0
+LOOK_SECONDS = 10.0
 MOST_PEOPLE = 20_000
 MOST_UNSETTLED = 200_000
 MOST_LETTERS = 1_000
@@ -47,7 +51,13 @@ class LaneSettings(msgspec.Struct, frozen=True):
     key: Sequence[str] | None = None
     max_records: int | None = None
     max_wait: float = 1.0
-    delete_after: float = 60.0
+    delete_after: float = 0.0
+    budget: Budget | None = None
+    """Of a mirror's Deletes."""
+    mapping: str = ""
+    """A hash of mode, where, identifier, fields and attributes."""
+    route: str = ""
+    """A hash of source and destination."""
     max_consecutive: int = 1000
     until_caught_up: bool = False
 
@@ -62,6 +72,7 @@ class Lane:
         router: Router,
         destination: Destination,
         letters: Letters,
+        held: Held,
         notices: Notices,
         metrics: LaneMetrics,
         refresh_secrets: Callable[[], object],
@@ -83,14 +94,24 @@ class Lane:
         self._outcomes = Outcomes(
             self._backlog, destination.gate, letters, metrics, settings.max_consecutive, self.standing.halt, log
         )
-        self._dispatch = Dispatch(self._backlog, destination, self._outcomes, metrics, settings, self._may_send, log)
-        self._intake = Intake(decoder, router, self._backlog, notices, metrics, self._outcomes.refuse, settings.key)
+        self._guard: DeleteGuard | None = None
+        if settings.budget is not None:
+            self._guard = DeleteGuard(
+                settings.budget, self._backlog, held, self._outcomes.park, self._commit_now, notices.add, metrics, time.time
+            )
+        self._dispatch = Dispatch(
+            self._backlog, destination, self._outcomes, metrics, settings, self._guard, self._may_send, log
+        )
+        self._intake = Intake(
+            decoder, router, self._backlog, notices, metrics, self._outcomes.refuse, self._early, settings.key
+        )
 
     async def run(self, consumer: Consumer) -> None:
         """Runs until `stop`, until caught up where that is asked for, or until FatalError. `standing` tells the rest."""
         self._consumer = consumer
         dispatching = asyncio.create_task(self._dispatch.run())
         ticking = asyncio.create_task(self._tick(consumer))
+        looking = asyncio.create_task(self._look())
         self.standing.tell()
         try:
             await self._join(consumer)
@@ -100,6 +121,7 @@ class Lane:
             self._stop.set()
             dispatching.cancel()
             ticking.cancel()
+            looking.cancel()
 
     def stop(self) -> None:
         """No more records are taken and no more requests started."""
@@ -144,6 +166,8 @@ class Lane:
                 await self._wait_for_room(consumer)
             else:
                 self._intake.take(await consumer.take(MOST_RECORDS, POLL_SECONDS), consumer.assigned, self._now())
+                if self._guard is not None:
+                    self._guard.check(self._now())
                 self._dispatch.wake()
             if self._settings.until_caught_up and await self._is_caught_up(consumer):
                 self.stop()
@@ -213,15 +237,31 @@ class Lane:
         others = {number: end for number, end in self._ends.items() if number not in consumer.assigned}
         return not others or await consumer.reached(others)
 
+    def _early(self, delete: Pending, assignment: Assignment) -> None:
+        if self._guard is not None:
+            self._guard.early(delete, assignment)
+
+    async def _commit_now(self) -> bool:
+        return self._consumer is not None and await self._consumer.commit(wait=True)
+
     def _may_send(self) -> bool:
         if self.standing.halted is not None or self._stop.is_set() or self._consumer is None:
             return False
         return self._now() - self._consumer.polled_at < self._consumer.session_timeout / 2
 
+    async def _look(self) -> None:
+        """Reads the latch of the held Deletes now and then."""
+        while self._guard is not None:
+            await self._guard.look()
+            self._dispatch.wake()
+            await asyncio.sleep(LOOK_SECONDS)
+
     async def _tick(self, consumer: Consumer) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = self._now()
+            if self._guard is not None:
+                self._guard.check(now)
             self._notices.flush(now)
             measure(self._metrics, self._backlog, self._dispatch.sent(), self._destination.gate, now)
             self._dispatch.wake()
@@ -238,6 +278,8 @@ class Lane:
     def assigned(self, offsets: Sequence[Assignment]) -> None:
         """Partitions came."""
         self._metrics.rebalance()
+        for assignment in offsets:
+            self._compare(assignment.progress)
         self._shared("partitions_assigned", offsets)
 
     async def revoked(self, offsets: Sequence[Assignment], budget: float) -> None:
@@ -259,6 +301,20 @@ class Lane:
         if error:
             self._log("commit_failed", code=error)
 
+    def _compare(self, progress: Progress) -> None:
+        """Whether the offsets are those of this activation as it is now."""
+        mine = self._settings
+        if progress.route and progress.route != mine.route:
+            message = (
+                "the group's offsets belong to another source or destination: give the activation another name, or "
+                "reset the group's offsets"
+            )
+            self.standing.halt("route_changed", message=message)
+            return
+        if progress.mapping and progress.mapping != mine.mapping:
+            self._notices.add("mapping_changed", "")
+        progress.route, progress.mapping = mine.route, mine.mapping
+
     def _forget(self, offsets: Sequence[Assignment]) -> None:
         for assignment in offsets:
             assignment.revoked = True
@@ -267,6 +323,9 @@ class Lane:
     def _shared(self, event: str, offsets: Sequence[Assignment]) -> None:
         """Takes the part of the rate limit that goes with the partitions."""
         self._log(event, partitions=[assignment.partition for assignment in offsets])
-        if self._consumer is not None and self._consumer.partitions:
-            owned = sum(1 for assignment in tuple(self._consumer.assigned.values()) if not assignment.revoked)
-            self._destination.set_share(self._settings.name, owned / self._consumer.partitions)
+        if self._consumer is None or not self._consumer.partitions:
+            return
+        owned = [assignment for assignment in tuple(self._consumer.assigned.values()) if not assignment.revoked]
+        self._destination.set_share(self._settings.name, len(owned) / self._consumer.partitions)
+        if self._guard is not None:
+            self._guard.share(owned, self._consumer.partitions)

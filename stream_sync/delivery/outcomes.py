@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from stream_sync.delivery.coalesce import SPLIT_AFTER, Backlog
 from stream_sync.delivery.pacing import Gate
@@ -34,6 +34,7 @@ from stream_sync.model import (
     Undecodable,
 )
 from stream_sync.observability.metrics import LaneMetrics
+from stream_sync.observability.table import OutcomeName
 
 MOST_IN_DOUBT = 100_000
 GIVE_UP_AFTER = 2 * SPLIT_AFTER
@@ -86,7 +87,7 @@ class Outcomes:
                 if pending.ts_ms is not None:
                     times.append(pending.ts_ms)
                 if pending.followers:
-                    self._backlog.start_held(pending.followers, now)
+                    self._backlog.start_deferred(pending.followers, now)
                 if self._doubt:
                     self._doubt.pop(pending.intent.identifier, None)
             else:
@@ -102,10 +103,20 @@ class Outcomes:
         offset = record.offset()
         self._letter(acknowledgement, [offset or 0], record, why.stage, Rejected(why.code, why.message), 0)
 
+    def park(self, delete: Pending, done: Callable[[], None]) -> None:
+        """Puts a Delete aside in the held topic; settles it and calls `done` when Kafka has it."""
+        self._metrics.warning("delete_held")
+
+        async def write() -> None:
+            await self._letters.park(delete.record)
+            self._settled(delete, "parked")
+            done()
+
+        self._write(write())
+
     def superseded(self, pending: Pending) -> None:
         """An intent that no longer has to be sent."""
-        pending.acknowledgement.settle(pending.offsets)
-        self._metrics.outcomes("ignored", len(pending.offsets))
+        self._settled(pending, "ignored")
 
     async def finish(self, budget: float) -> None:
         """Waits for dead letters under way; what is not acknowledged within `budget` seconds stays unsettled."""
@@ -116,8 +127,7 @@ class Outcomes:
 
     def _other(self, pending: Pending, result: Outcome, now: float) -> None:
         if isinstance(result, (Ignored, Parked)):
-            pending.acknowledgement.settle(pending.offsets)
-            self._metrics.outcomes("ignored" if isinstance(result, Ignored) else "parked", len(pending.offsets))
+            self._settled(pending, "ignored" if isinstance(result, Ignored) else "parked")
             self._doubted(pending, now)
         elif isinstance(result, Rejected):
             self._reject(pending, result, now)
@@ -165,8 +175,15 @@ class Outcomes:
             acknowledgement.settle(offsets)
             self._metrics.outcomes("rejected", len(offsets))
 
-        writing = asyncio.get_running_loop().create_task(write())
-        self._writing.add(writing)
-        writing.add_done_callback(self._writing.discard)
+        self._write(write())
         if self._consecutive > self._most_consecutive:
             self._halt("too_many_rejections")
+
+    def _write(self, letter: Coroutine[None, None, None]) -> None:
+        writing = asyncio.get_running_loop().create_task(letter)
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+
+    def _settled(self, pending: Pending, outcome: OutcomeName) -> None:
+        pending.acknowledgement.settle(pending.offsets)
+        self._metrics.outcomes(outcome, len(pending.offsets))

@@ -65,17 +65,17 @@ class Gate:
         """The destination did not take the request; `after` is the wait that it asked for."""
         self.in_flight -= 1
         self._failures += 1
-        self.hold(now + max(after or 0.0, backoff(self._failures, self._random)))
+        self.defer(now + max(after or 0.0, backoff(self._failures, self._random)))
 
     def throttled(self, now: float, after: float | None) -> None:
         """The vendor wants fewer requests."""
         self.in_flight -= 1
-        self.hold(now + (THROTTLE_DEFAULT if after is None else after))
+        self.defer(now + (THROTTLE_DEFAULT if after is None else after))
 
     def dropped(self) -> None:
         """The request was cancelled: nothing is known."""
         self.in_flight -= 1
 
-    def hold(self, until: float) -> None:
+    def defer(self, until: float) -> None:
         """Nothing starts before `until`."""
         self._not_before = max(self._not_before, until)

@@ -35,7 +35,7 @@ class State(enum.Enum):
     BLOCKED = enum.auto()
     """Its person is busy at the destination, or an older intent of theirs comes first."""
     FOLLOWING = enum.auto()
-    """A Delete that waits for the Insert of the person's new identifier."""
+    """A Delete that waits for something else: the Insert of the person's new identifier, the end of a first pass."""
     WAITING = enum.auto()
     """A Delete in its waiting time."""
     SENT = enum.auto()
@@ -57,6 +57,8 @@ class Pending(msgspec.Struct, gc=False):
     waited: bool = False
     """A Delete whose waiting time is over."""
     due: float = 0.0
+    holds: int = 0
+    """For how many things a FOLLOWING Delete waits."""
     attempts: int = 0
     """Failed attempts while the destination took others."""
     successes_seen: int = 0
@@ -97,5 +99,7 @@ def merge(older: Pending, newer: Pending) -> Pending:
     older.ts_ms = min((ts for ts in (older.ts_ms, newer.ts_ms) if ts is not None), default=None)
     older.since = min(older.since, newer.since)
     older.waited = False
+    if not older.is_delete:
+        older.holds = 0
     older.followers += newer.followers
     return older

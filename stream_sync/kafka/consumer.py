@@ -112,11 +112,10 @@ class LaneConsumer:
         """Ends `pause`, for the partitions assigned now."""
         await self._run(lambda: self._client.resume(self._client.assignment()))
 
-    async def commit(self, *, wait: bool = False) -> None:
-        """Commits what is settled. With `wait` it returns when the broker has answered."""
+    async def commit(self, *, wait: bool = False) -> bool:
+        """Commits what is settled. With `wait` it returns when the broker has answered: whether it took all."""
         commits = commits_of(self.assigned.values())
-        if commits:
-            await self._run(self._commit, commits, wait)
+        return await self._run(self._commit, commits, wait) if commits else True
 
     async def reached(self, ends: Mapping[int, int]) -> bool:
         """Whether the group has committed up to these offsets, whoever of its members did it."""
@@ -186,8 +185,8 @@ class LaneConsumer:
     def _lag(self, taken: Mapping[int, int]) -> int:
         lag = 0
         for number, position in taken.items():
-            ends = self._client.get_watermark_offsets(TopicPartition(self._topic, number), cached=True)
-            lag += max(0, ends[1] - position) if ends else 0
+            _low, high = self._client.get_watermark_offsets(TopicPartition(self._topic, number), cached=True)
+            lag += max(0, high - position)  # not known yet = -1001
         return lag
 
     def _note_event(self, message: Message, ends: list[tuple[int, int]]) -> None:
@@ -213,23 +212,24 @@ class LaneConsumer:
         offsets.progress.whole_until = start.progress.whole_until
         self._client.seek(TopicPartition(self._topic, partition, start.offset))
 
-    def _commit(self, commits: Mapping[Offsets, Commit], wait: bool) -> None:
+    def _commit(self, commits: Mapping[Offsets, Commit], wait: bool) -> bool:
         ours = [
             TopicPartition(self._topic, offsets.partition, commit.position, commit.metadata)
             for offsets, commit in commits.items()
             if self.assigned.get(offsets.partition) is offsets
         ]
         if not ours:
-            return
+            return not commits
         if not wait:
             self._client.commit(offsets=ours, asynchronous=True)
-            return
+            return True
         try:
             self._client.commit(offsets=ours, asynchronous=False)
         except KafkaException as exception:
             self._on_commit(exception.args[0], ours)
-        else:
-            self._on_commit(None, ours)
+            return False
+        self._on_commit(None, ours)
+        return len(ours) == len(commits)
 
     def _on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
         if error is None:

@@ -125,6 +125,8 @@ class LaneMetrics:
         self._lag = gauges["lag_records"].labels(activation)
         self._pending = gauges["pending_intents"].labels(activation)
         self._in_flight = gauges["in_flight"].labels(activation)
+        self._gauges = gauges
+        self._activation = activation
         self._states = {state: gauges["lane_state"].labels(activation, state) for state in LANE_STATES}
         self._bounds = {by: gauges["limited_by"].labels(activation, by) for by in BOUNDS}
 
@@ -158,6 +160,12 @@ class LaneMetrics:
 
     def in_flight(self, people: int) -> None:
         self._in_flight.set(people)
+
+    def held_deletes(self, deletes: int) -> None:
+        self._gauges["held_deletes"].labels(self._activation).set(deletes)
+
+    def delete_budget_remaining(self, deletes: int) -> None:
+        self._gauges["delete_budget_remaining"].labels(self._activation).set(deletes)
 
     def lane_state(self, state: LaneState) -> None:
         _only(self._states, state)

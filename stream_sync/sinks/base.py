@@ -101,6 +101,11 @@ class Sink(abc.ABC):
         """The function that turns values of this target into the form sent; NULL included (None, or
         Omitted.NULL_SKIPPED)."""
 
+    @classmethod
+    def account(cls, settings: DestinationSettings) -> Sequence[str]:
+        """What tells this account from others at the vendor; without secrets, since those are rotated."""
+        return (str(getattr(settings, "url", "")),)
+
     def set_share(self, fraction: float) -> None:  # noqa: B027  # a sink without a rate has nothing to share
         """From now on this process may use `fraction` (0 < fraction <= 1) of the account's rate limit."""
 

@@ -1,4 +1,4 @@
-"""Dead letters: source records refused for good, kept byte for byte in Kafka with their reason.
+"""Letters: source records put aside in Kafka, byte for byte, with their reason: refused for good, or parked.
 
 Invariants:
 - A letter counts only when Kafka acknowledged it: `send` returns then, and tries again until it can. Nobody settles
@@ -18,20 +18,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from stream_sync.model import Record, Stage
 
 RETENTION_MS = 30 * 24 * 3600 * 1000
 RETRY_SECONDS = 1.0
-_CREATE_TIMEOUT = 10.0
+TIMEOUT = 10.0
 _TOO_BIG = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 
 Header = tuple[str, str | bytes | None]
 
 
 class Reason(NamedTuple):
-    """Why a record is a dead letter."""
+    """Why a record is put aside."""
 
     activation: str
     stage: Stage
@@ -41,8 +41,21 @@ class Reason(NamedTuple):
     attempts: int
 
 
-class DeadLetters:
-    """The producer of all dead letters of this process."""
+class LetterTopic(NamedTuple):
+    """Where letters go. `partitions` is the source topic's count, for a topic that must be created."""
+
+    name: str
+    partitions: int
+    retention_ms: int
+    """-1 = no expiry."""
+
+
+class FiniteRetentionError(Exception):
+    """A topic that must keep its records loses them after a while."""
+
+
+class Letters:
+    """The producer of all dead letters and parked Deletes of this process."""
 
     def __init__(self, properties: Mapping[str, Any], admin: Mapping[str, Any], log: Callable[..., None]) -> None:
         self._properties = dict(properties)
@@ -53,21 +66,15 @@ class DeadLetters:
         self._known: dict[str, asyncio.Task[int]] = {}
         """Topic to how many partitions it has, looked up and created once."""
 
-    async def send(self, topic: str, partitions: int, record: Record, reason: Reason) -> None:
-        """Writes one letter and returns when Kafka has it; retries for as long as it takes.
-
-        `partitions` is the source topic's count, for a letter topic that must be created.
-        """
-        loop = asyncio.get_running_loop()
-        if topic not in self._known:
-            self._known[topic] = loop.create_task(asyncio.to_thread(self._open, topic, partitions))
-        count = await asyncio.shield(self._known[topic])
+    async def send(self, topic: LetterTopic, record: Record, reason: Reason) -> None:
+        """Writes one letter and returns when Kafka has it; retries for as long as it takes."""
+        count = await self._partitions(topic)
         partition = record.partition()
         value = record.value()
         headers = [*(record.headers() or ()), *reason_headers(record, reason, time.time())]
         while True:
             target = partition if partition is not None and partition < count else -1
-            error = await self._produce(topic, target, record.key(), value, headers)
+            error = await self._produce(topic.name, target, record.key(), value, headers)
             if error is None:
                 return
             if error.code() in _TOO_BIG and value is not None:
@@ -79,8 +86,21 @@ class DeadLetters:
                 continue
             if error.code() in (KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART):
                 count = 0
-            self._log("dead_letter_not_written", topic=topic, code=error.name())
+            self._log("letter_not_written", topic=topic.name, code=error.name())
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _partitions(self, topic: LetterTopic) -> int:
+        """How many partitions the topic has; it is looked up, and created, once."""
+        while True:
+            if topic.name not in self._known:
+                opening = asyncio.to_thread(self._open, topic)
+                self._known[topic.name] = asyncio.get_running_loop().create_task(opening)
+            try:
+                return await asyncio.shield(self._known[topic.name])
+            except FiniteRetentionError:
+                self._log("held_topic_expires", topic=topic.name, hint="set its retention.ms to -1: parked deletes wait")
+                await asyncio.sleep(RETRY_SECONDS)
+                self._known.pop(topic.name, None)
 
     def close(self) -> None:
         """Ends the poll thread. Letters that are not acknowledged are not settled either: they are written again."""
@@ -115,23 +135,32 @@ class DeadLetters:
             producer.poll(0.1)
         producer.flush(1.0)
 
-    def _open(self, topic: str, partitions: int) -> int:
-        """Makes sure the topic is there where the broker lets us; returns its partition count, 0 where unknown."""
+    def _open(self, topic: LetterTopic) -> int:
+        """Makes sure the topic is there where the broker lets us; its partition count, 0 where unknown."""
         admin = AdminClient(self._admin)
         try:
-            found = admin.list_topics(timeout=_CREATE_TIMEOUT).topics.get(topic)
+            found = admin.list_topics(timeout=TIMEOUT).topics.get(topic.name)
             if found is not None and found.error is None:
+                if topic.retention_ms < 0:
+                    _refuse_expiry(admin, topic.name)
                 return len(found.partitions)
-            new = NewTopic(topic, partitions, config={"retention.ms": str(RETENTION_MS)})
-            admin.create_topics([new], request_timeout=_CREATE_TIMEOUT)[topic].result(_CREATE_TIMEOUT)
+            new = NewTopic(topic.name, topic.partitions, config={"retention.ms": str(topic.retention_ms)})
+            admin.create_topics([new], request_timeout=TIMEOUT)[topic.name].result(TIMEOUT)
         except (KafkaException, TimeoutError) as exception:
             code = exception.args[0].name() if isinstance(exception, KafkaException) else "timed_out"
-            self._log("topic_not_created", topic=topic, code=code)
+            self._log("topic_not_created", topic=topic.name, code=code)
             return 0
-        return partitions
+        return topic.partitions
 
 
-def topic_of(name: str, activation: str) -> str:
+def _refuse_expiry(admin: AdminClient, topic: str) -> None:
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    found = admin.describe_configs([resource], request_timeout=TIMEOUT)[resource].result(TIMEOUT)
+    if int(found["retention.ms"].value or -1) >= 0:
+        raise FiniteRetentionError(topic)
+
+
+def dead_letter_topic(name: str, activation: str) -> str:
     """The dead-letter topic of an activation."""
     return f"{name}.{activation}.dlq"
 

@@ -1,0 +1,145 @@
+"""The guard of a mirror's Deletes: a budget, and a latch that only a person opens.
+
+Invariants:
+- Deletes are counted when they are decided. Once those that wait and those sent within `per` exceed this process's
+  share of `max`, all that wait are parked, and so is every further one until a person released or discarded them.
+- The latch is in Kafka (records in the held topic that nobody released): it survives restarts and other pods see it.
+  While it is not known, no Delete is sent.
+- What was sent is in the commit's metadata before it is sent: a crash loop does not get a new budget each time.
+- Deletes of records before `whole_until` wait until it is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Protocol
+
+import msgspec
+
+from stream_sync.delivery.coalesce import Backlog
+from stream_sync.delivery.pending import Pending
+from stream_sync.delivery.ports import Assignment
+from stream_sync.observability.metrics import LaneMetrics
+
+MOST_WAITING = 50_000
+"""Deletes in memory: more than that is parked whatever the budget says."""
+
+
+class Held(Protocol):
+    """The topic of parked Deletes."""
+
+    async def unreleased(self) -> int:
+        """How many parked Deletes nobody has released or discarded."""
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """At most `max` Deletes in any `per` seconds, over all pods."""
+
+    max: int
+    per: float
+
+
+class DeleteGuard:
+    """Watches the Deletes of one mirror lane."""
+
+    def __init__(
+        self,
+        budget: Budget,
+        backlog: Backlog,
+        held: Held,
+        park: Callable[[Pending, Callable[[], None]], None],
+        commit: Callable[[], Awaitable[bool]],
+        warn: Callable[[str, str], None],
+        metrics: LaneMetrics,
+        clock: Callable[[], float],
+    ) -> None:
+        """`park(delete, done)` writes a Delete to the held topic, settles it and calls `done`; `clock`: seconds since the
+        epoch."""
+        self._budget = budget
+        self._backlog = backlog
+        self._held = held
+        self._park = park
+        self._commit = commit
+        self._warn = warn
+        self._metrics = metrics
+        self._clock = clock
+        self._latched: bool | None = None
+        self._parking = 0
+        """Parked Deletes that Kafka has not acknowledged yet."""
+        self._assigned: Collection[Assignment] = ()
+        self._partitions = 1
+        self._early: dict[Assignment, list[str]] = {}
+
+    @property
+    def allowed(self) -> int:
+        """This process's share of the budget."""
+        return self._budget.max * len(self._assigned) // max(1, self._partitions)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether Deletes may be sent at all: the latch is known and open."""
+        return self._latched is False
+
+    def share(self, assigned: Collection[Assignment], partitions: int) -> None:
+        """The partitions that this process owns, of how many."""
+        self._assigned, self._partitions = tuple(assigned), partitions
+
+    async def look(self) -> None:
+        """Reads the latch; to be called at the start and now and then."""
+        unreleased = await self._held.unreleased()
+        self._latched = unreleased > 0 or self._parking > 0
+        self._metrics.held_deletes(unreleased)
+
+    def early(self, delete: Pending, assignment: Assignment) -> None:
+        """A Delete of a record before `whole_until`."""
+        self._backlog.defer(delete)
+        self._early.setdefault(assignment, []).append(delete.intent.identifier)
+
+    def check(self, now: float) -> None:
+        """To be called after every batch that was taken in, before anything is sent; `now` in monotonic seconds."""
+        for assignment in [a for a in self._early if (a.position or 0) >= a.whole_until or a.revoked]:
+            self._backlog.start_deferred(self._early.pop(assignment), now)
+        if not self._backlog.deletes or self._latched is None:
+            return
+        used = self._backlog.deletes + self._sent()
+        self._metrics.delete_budget_remaining(max(0, self.allowed - used))
+        if self._latched or used > self.allowed or self._backlog.deletes > MOST_WAITING:
+            self._latched = True
+            self._park_all(now)
+
+    async def permit(self, deletes: Sequence[Pending]) -> bool:
+        """Whether these may be sent now; they are counted as sent, in Kafka, before it says so."""
+        if not self.is_open:
+            return False
+        self._note(deletes, 1)
+        if await self._commit() and self.is_open:
+            return True
+        self._note(deletes, -1)
+        return False
+
+    def not_sent(self, deletes: Sequence[Pending]) -> None:
+        """These were permitted, but go back to the backlog."""
+        self._note(deletes, -1)
+
+    def _note(self, deletes: Sequence[Pending], sign: int) -> None:
+        now = self._clock()
+        for assignment in self._assigned:
+            count = sum(1 for delete in deletes if delete.acknowledgement is assignment)
+            if count:
+                assignment.progress.note_deletes(sign * count, now, self._budget.per)
+
+    def _sent(self) -> int:
+        now = self._clock()
+        return sum(assignment.progress.deletes_within(now, self._budget.per) for assignment in self._assigned)
+
+    def _park_all(self, now: float) -> None:
+        deletes = self._backlog.take_deletes(now)
+        self._parking += len(deletes)
+        for delete in deletes:
+            self._park(delete, self._parked)
+        if deletes:
+            self._warn("deletes_held", "")
+
+    def _parked(self) -> None:
+        self._parking -= 1
+
