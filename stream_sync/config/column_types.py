@@ -8,7 +8,8 @@ from stream_sync.config.problems import did_you_mean
 
 NAMES = (
     *("text", "int", "float", "bool", "decimal(2)", "date", "timestamp", "micro_timestamp", "nano_timestamp"),
-    *("zoned_timestamp", "time", "uuid", "json", "bytes", "array(text)"),
+    *("zoned_timestamp", "time", "milli_time", "micro_time", "nano_time", "duration", "uuid", "json", "bytes"),
+    "array(text)",
 )
 EVERY_OTHER = "*"
 """Stands for all columns that are not named; may only be `json`."""

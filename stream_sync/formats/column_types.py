@@ -98,7 +98,7 @@ MICRO_TIME = _converted("micro_time", temporal.time_reader(1_000_000))
 NANO_TIME = _converted("nano_time", temporal.time_reader(1_000_000_000))
 ISO_TIME = _converted("iso_time", temporal.read_iso_time)
 INTERVAL = _converted("interval", temporal.read_interval)
-MICRO_DURATION = _converted("micro_duration", temporal.duration_reader(1_000_000))
+DURATION = _converted("duration", temporal.read_duration)
 NANO_DURATION = _converted("nano_duration", temporal.duration_reader(1_000_000_000))
 STRUCTURED = _converted("structured", temporal.read_structured)
 VARIABLE_SCALE_DECIMAL = _converted("variable_scale_decimal", numerics.read_variable_scale_decimal)
@@ -121,8 +121,8 @@ def array(items: ColumnType) -> ColumnType:
 
 
 _PLAIN = (
-    *(TEXT, INT, FLOAT, BOOL, DATE, TIMESTAMP, MICRO_TIMESTAMP, NANO_TIMESTAMP, ZONED_TIMESTAMP, TIME, UUID, JSON),
-    BYTES,
+    *(TEXT, INT, FLOAT, BOOL, DATE, TIMESTAMP, MICRO_TIMESTAMP, NANO_TIMESTAMP, ZONED_TIMESTAMP),
+    *(TIME, MILLI_TIME, MICRO_TIME, NANO_TIME, DURATION, UUID, JSON, BYTES),
 )
 _BY_NAME = {kind.name: kind for kind in _PLAIN}
 

@@ -29,7 +29,7 @@ _SEMANTIC = {
     "io.debezium.time.ZonedTimestamp": types.ZONED_TIMESTAMP,
     "io.debezium.time.ZonedTime": types.ISO_TIME,
     "io.debezium.time.Interval": types.INTERVAL,
-    "io.debezium.time.MicroDuration": types.MICRO_DURATION,
+    "io.debezium.time.MicroDuration": types.DURATION,
     "io.debezium.time.NanoDuration": types.NANO_DURATION,
     "io.debezium.time.IsoDate": types.DATE,
     "io.debezium.time.IsoTime": types.ISO_TIME,

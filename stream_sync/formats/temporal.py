@@ -160,6 +160,14 @@ def read_interval(wire: Any) -> timedelta:
         raise UnrepresentableError("is a duration that is too long") from None
 
 
+_MICRO_DURATION = duration_reader(1_000_000)
+
+
+def read_duration(wire: Any) -> timedelta:
+    """From microseconds (interval.handling.mode=numeric) or ISO text (=string)."""
+    return read_interval(wire) if isinstance(wire, str) else _MICRO_DURATION(wire)
+
+
 def read_structured(wire: Any) -> date | time | datetime:
     """From a struct of io.debezium.time.Structured*: year, month, day, hour, minute, second, nanos, offsetSeconds,
     specialValue (Debezium 3.7, time.precision.mode=structured; read from its documentation)."""

@@ -91,6 +91,15 @@ DECLARED: list[tuple[str, Any, Any]] = [
     ("time", 47655123456000, time(13, 14, 15, 123456)),
     ("time", "11:14:15.123456Z", time(11, 14, 15, 123456)),
     ("time", "13:14:15+02:00", time(11, 14, 15)),
+    ("milli_time", 1000, time(0, 0, 1)),
+    ("micro_time", 1000, time(0, 0, 0, 1000)),
+    ("nano_time", 1000, time(0, 0, 0, 1)),
+    ("micro_time", "11:14:15Z", time(11, 14, 15)),
+    ("duration", 90_000_001, timedelta(seconds=90, microseconds=1)),
+    ("duration", "P0Y0M-1DT0H0M0S", timedelta(days=-1)),
+    ("duration", 10**30, UNREPRESENTABLE),
+    ("duration", 1.5, WRONG),
+    ("duration", "soon", WRONG),
     ("time", 86400000000, UNREPRESENTABLE),
     ("time", 86400000, UNREPRESENTABLE),
     ("time", -1, UNREPRESENTABLE),
@@ -255,12 +264,12 @@ def test_an_error_names_the_column_and_never_the_value(kind: str, wire: Any) -> 
 
 def test_the_config_knows_the_same_type_names() -> None:
     for name in ("text", "int", "float", "bool", "decimal(2)", "date", "timestamp", "micro_timestamp", "nano_timestamp",
-                 "zoned_timestamp", "time", "uuid", "json", "bytes", "array(text)", "array(decimal( 4 ))"):  # fmt: skip
+                 "zoned_timestamp", "time", "milli_time", "micro_time", "nano_time", "duration", "uuid", "json", "bytes", "array(text)", "array(decimal( 4 ))"):  # fmt: skip
         assert wrong_type("x", name) is None
         assert named(name).name == name.replace(" ", "")
 
 
-@pytest.mark.parametrize("name", ["numeric", "decimal", "decimal(-1)", "array", "array()", "milli_time", "Text", ""])
+@pytest.mark.parametrize("name", ["numeric", "decimal", "decimal(-1)", "array", "array()", "pico_time", "Text", ""])
 def test_a_name_that_is_no_type_says_what_is_one(name: str) -> None:
     assert wrong_type("x", name) is not None
     with pytest.raises(ValueError, match=r"is not a column type; write one of text, int"):
