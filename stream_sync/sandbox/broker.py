@@ -64,7 +64,7 @@ class Broker:
         self.bootstrap = library.rd_kafka_mock_cluster_bootstraps(cluster).decode()
         properties = {"bootstrap.servers": self.bootstrap, **_QUIET}
         self._producer = Producer({**properties, "linger.ms": 5})
-        self._admin = AdminClient(properties)
+        self._admin = AdminClient({"bootstrap.servers": self.bootstrap, **_QUIET})
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -70,7 +70,8 @@ class Customers:
         self._random = random.Random(seed)
         self._born = 0
         self._at = at
-        self._left_alone: set[str] = set()
+        self.unacceptable: set[str] = set()
+        """The rows of `insert_unacceptable`."""
         self.warehouse = Warehouse(TABLE, [self._customer() for _ in range(size)])
         self._events = {
             self._update: 70,
@@ -93,7 +94,7 @@ class Customers:
         self._at = at
         customer = {**self._customer(), "loyalty_tier": "gold", "is_subscriber": True}
         customer["email"] = customer["email"].replace("@", "(at)")
-        self._left_alone.add(customer["customer_id"])
+        self.unacceptable.add(customer["customer_id"])
         return self._inserted(customer, f"with the email {customer['email']}")
 
     def _update(self) -> Event:
@@ -101,13 +102,14 @@ class Customers:
         row = self.warehouse.rows[who]
         columns = self._random.choice(_TOGETHER)
         values = {column: self._value(column, who) for column in columns}
-        words = ", ".join(f"{column} {shown(row[column])} → {shown(values[column])}" for column in columns)
-        return self._updated(who, values, words)
+        words = [f"{name} {shown(row[name])} → {shown(new)}" for name, new in values.items() if new != row[name]]
+        return self._updated(who, values, ", ".join(words) or f"the same {columns[0]} again")
 
     def _clear(self) -> Event:
         who = self._anybody()
-        column = self._random.choice(_NULLABLE)
-        return self._updated(who, {column: None}, f"{column} {shown(self.warehouse.rows[who][column])} → NULL")
+        row = self.warehouse.rows[who]
+        column = self._random.choice([name for name in _NULLABLE if row[name] is not None] or _NULLABLE)
+        return self._updated(who, {column: None}, f"{column} {shown(row[column])} → NULL")
 
     def _touch(self) -> Event:
         return self._updated(self._anybody(), {}, "scored again, same score")
@@ -142,7 +144,7 @@ class Customers:
         return Event(f"update {who}  {words}", records)
 
     def _anybody(self) -> str:
-        return self._random.choice([who for who in self.warehouse.rows if who not in self._left_alone])
+        return self._random.choice([who for who in self.warehouse.rows if who not in self.unacceptable])
 
     def _name(self) -> str:
         self._born += 1
@@ -192,6 +194,8 @@ def shown(value: Any) -> str:
     match value:
         case None:
             return "NULL"
+        case bool():
+            return str(value).lower()
         case dt.datetime():
             return value.strftime("%Y-%m-%d")
         case dict():

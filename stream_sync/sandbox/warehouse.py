@@ -1,8 +1,8 @@
 """One table of a warehouse, in memory, and the records that tell of its changes.
 
 Invariants:
-- `rows` is what the table holds now, `gone` the last image of every key that it no longer holds; a replay of all records
-  handed out so far, in their order, ends with exactly that.
+- `rows` is what the table holds now, `gone` the last image of every key that it no longer holds; a replay of all
+  records handed out so far, in their order, ends with exactly that.
 - Pure but for the table itself: times are given, in seconds since the epoch.
 """
 

@@ -1,0 +1,163 @@
+"""What the demo's service finds around it: Kafka, two workspaces, and a warehouse whose rows change.
+
+Invariants:
+- Knows of the service only what everybody can: what it committed and wrote in Kafka, what came into the workspaces.
+- `caught_up` means that every record is settled, delivered or refused: a lane commits no further than that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from typing import NamedTuple
+
+import aiohttp
+from confluent_kafka import Message
+
+from stream_sync.sandbox.broker import Broker
+from stream_sync.sandbox.customers import TABLE, Customers, Event
+from stream_sync.sandbox.demo_config import MIRROR, UPDATE, WORKSPACES, config_text, group_of, letters_of
+from stream_sync.sandbox.demo_people import People, differences, mirrored, updated
+from stream_sync.sandbox.server import Sandbox
+from stream_sync.sandbox.workspace import Workspace
+
+VENDOR = "braze"
+PARTITIONS = 4
+# Clients cannot create topics at this broker, so the dead letters' are made beforehand too.
+TOPICS = dict.fromkeys((TABLE.topic, letters_of(MIRROR), letters_of(UPDATE)), PARTITIONS)
+ROWS = 400
+KNOWN_EVERY = 3
+"""Every third customer is known to the update's workspace already."""
+_GUESTS = 20
+_MOST_OBJECTS = 75
+
+
+class Letter(NamedTuple):
+    """A dead letter, as its key and headers tell it. `place`: the record's own topic, partition and offset."""
+
+    activation: str
+    who: str
+    code: str
+    message: str
+    place: str
+
+
+class Verdict(NamedTuple):
+    """How a workspace compares with the warehouse. `values`: how many there are to compare."""
+
+    activation: str
+    people: int
+    values: int
+    differences: list[str]
+
+
+class Stage:
+    """Everything but the service, which may come and go."""
+
+    def __init__(self, broker: Broker, sandbox: Sandbox, seed: int) -> None:
+        """`broker` and `sandbox` are running, and the broker has TOPICS."""
+        self._broker = broker
+        self._sandbox = sandbox
+        self._customers = Customers(seed, ROWS, time.time())
+        self._known: People = {}
+        self.written = 0
+        """Records written to the table's topic."""
+        self.latest: deque[str] = deque(maxlen=20)
+        """What happened last, in words."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows the table has now."""
+        return len(self._customers.warehouse.rows)
+
+    def config(self) -> str:
+        """The text of the config for all this."""
+        addresses = {name: self._sandbox.address(VENDOR, workspace) for name, workspace in WORKSPACES.items()}
+        return config_text(self._broker.bootstrap, addresses[MIRROR], addresses[UPDATE])
+
+    def workspace(self, activation: str) -> Workspace:
+        """Where an activation's people are."""
+        return self._sandbox.workspace(VENDOR, WORKSPACES[activation])
+
+    async def make_known(self) -> None:
+        """Tells the update's workspace of some people by Braze's API, as another system would."""
+        customers = list(self._customers.warehouse.rows)[::KNOWN_EVERY]
+        people = [{"external_id": who, "favorite_shop": "Lyon", "churn_score": -1} for who in customers]
+        people += [{"external_id": f"guest_{number}", "favorite_shop": "Malmö"} for number in range(_GUESTS)]
+        address = f"{self._sandbox.address(VENDOR, WORKSPACES[UPDATE])}/users/track"
+        headers = {"Authorization": "Bearer another-system"}
+        async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
+            for start in range(0, len(people), _MOST_OBJECTS):
+                body = {"attributes": people[start : start + _MOST_OBJECTS]}
+                async with session.post(address, json=body):
+                    pass
+        self._known = {str(person["external_id"]): person for person in people}
+
+    def write_snapshot(self) -> None:
+        """The connector's first look at the table."""
+        self._write(Event(f"snapshot of {self.rows} rows", self._customers.warehouse.snapshot(time.time())))
+
+    def change_rows(self, times: int) -> None:
+        """So many things happen in the table."""
+        for _ in range(times):
+            self._write(self._customers.happen(time.time()))
+
+    def insert_unacceptable(self) -> None:
+        """A row comes that the table takes and Braze does not."""
+        self._write(self._customers.insert_unacceptable(time.time()))
+
+    async def caught_up(self) -> bool:
+        """Whether both activations have settled every record written so far."""
+        return await asyncio.to_thread(self._caught_up)
+
+    async def letters(self) -> list[Letter]:
+        """The dead letters, from their topics."""
+        found = []
+        for activation in WORKSPACES:
+            messages = await asyncio.to_thread(self._broker.read, letters_of(activation))
+            found += [_letter(activation, message) for message in messages]
+        return found
+
+    def verdicts(self, letters: list[Letter]) -> list[Verdict]:
+        """Compares the workspaces and the dead letters with the table's rows, value by value."""
+        warehouse, unacceptable = self._customers.warehouse, self._customers.unacceptable
+        expected = {MIRROR: mirrored(warehouse, unacceptable), UPDATE: updated(warehouse, self._known)}
+        refused = {MIRROR: unacceptable, UPDATE: set[str]()}
+        verdicts = []
+        for activation, people in expected.items():
+            found = differences(people, self.workspace(activation).people)
+            found += _letter_differences(refused[activation], {e.who for e in letters if e.activation == activation})
+            verdicts.append(Verdict(activation, len(people), sum(map(len, people.values())), found))
+        return verdicts
+
+    def _write(self, event: Event) -> None:
+        self.latest.append(event.words)
+        for record in event.records:
+            self._broker.write(TABLE.topic, record.key, record.value, record.headers)
+            self.written += 1
+
+    def _caught_up(self) -> bool:
+        self._broker.flush()
+        ends = self._broker.ends(TABLE.topic)
+        return all(self._broker.committed(group_of(each), TABLE.topic) == ends for each in WORKSPACES)
+
+
+def _letter(activation: str, message: Message) -> Letter:
+    headers = {name: value.decode() for name, value in message.headers() or () if isinstance(value, bytes)}
+    topic, partition, offset = (headers[f"__connect.errors.{name}"] for name in ("topic", "partition", "offset"))
+    return Letter(
+        activation,
+        json.loads(message.key() or b"{}").get(TABLE.key[0], ""),
+        headers["stream_sync.code"],
+        headers["__connect.errors.exception.message"],
+        f"{topic}, partition {partition}, offset {offset}",
+    )
+
+
+def _letter_differences(expected: set[str], found: set[str]) -> list[str]:
+    return [
+        *(f"{who} should be in the dead letters" for who in sorted(expected - found)),
+        *(f"{who} should not be in the dead letters" for who in sorted(found - expected)),
+    ]

@@ -1,0 +1,110 @@
+"""What the demo says before and after it is watched.
+
+Invariants: every command it names can be typed as it stands where the demo was started.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from stream_sync.sandbox.demo_config import MIRROR, UPDATE, WORKSPACES, letters_of
+from stream_sync.sandbox.demo_stage import Letter, Verdict
+
+MOST_DIFFERENCES = 10
+_MEANING = {
+    MIRROR: "exactly the people whose rows are in the segment",
+    UPDATE: "exactly the people it knew before, with the scores of their rows",
+}
+
+
+def tell_beginning(console: Console) -> None:
+    _tell(
+        console,
+        "A generated warehouse whose rows change, Kafka and two Braze workspaces: all in this process, all made up.\n"
+        f"{MIRROR} mirrors a segment into the workspace {WORKSPACES[MIRROR]}; "
+        f"{UPDATE} updates the people whom {WORKSPACES[UPDATE]} knows already.\n",
+    )
+
+
+def tell_letters(console: Console, letters: Sequence[Letter]) -> None:
+    """What was refused for good, and why."""
+    for letter in letters:
+        text = Text.assemble(
+            ("\nDEAD LETTER  ", "bold red"),
+            f"{letter.who} of {letter.activation}, {letter.code}\n  {letter.message}\n",
+            (f"  The record is kept byte for byte in {letters_of(letter.activation)}; it was {letter.place}", "dim"),
+        )
+        _tell(console, text)
+
+
+def tell_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
+    """Whether the workspaces hold what the warehouse says."""
+    _tell(console, "")
+    for verdict in verdicts:
+        workspace = WORKSPACES[verdict.activation]
+        if not verdict.differences:
+            what = f"{workspace} holds {_MEANING[verdict.activation]}"
+            counts = f"  {verdict.people:,} people, {verdict.values:,} values compared"
+            _tell(console, Text.assemble(("OK  ", "bold green"), what, (counts, "dim")))
+            continue
+        _tell(console, Text.assemble(("DIFFERS  ", "bold red"), f"{workspace} ({verdict.activation})"))
+        for difference in verdict.differences[:MOST_DIFFERENCES]:
+            _tell(console, f"  {difference}")
+        if (more := len(verdict.differences) - MOST_DIFFERENCES) > 0:
+            _tell(console, f"  and {more:,} more")
+
+
+def tell_where_next(console: Console, folder: Path) -> None:
+    """After the demo."""
+    program = _program()
+    _tell_list(
+        console,
+        {
+            "its config": f"{folder / 'demo.yaml'}",
+            "check a config": f"{program} validate -c {folder / 'demo.yaml'}",
+            "look at the people": f"{program} demo --keep-going",
+            "your own table": "README.md, then docs/config.md",
+        },
+    )
+
+
+def tell_look_around(console: Console, folder: Path, sandbox: str, metrics: str) -> None:
+    """While the demo keeps going."""
+    _tell_list(
+        console,
+        {
+            "the people": sandbox,
+            "the metrics": metrics,
+            "the config": f"{folder / 'demo.yaml'}",
+            "the service's log": f"{folder / 'service.log'}",
+        },
+    )
+    _tell(console, "")
+
+
+def _tell_list(console: Console, lines: Mapping[str, str]) -> None:
+    _tell(console, "")
+    width = max(map(len, lines)) + 2
+    for name, text in lines.items():
+        # Never broken: what a terminal wraps is copied as one line.
+        console.print(Text.assemble((name.ljust(width), "dim"), text), soft_wrap=True)
+
+
+def _program() -> str:
+    """How the program was called, where its bare name would not find it."""
+    called = Path(sys.argv[0])
+    if called.name != "stream-sync":
+        return f"{os.path.relpath(sys.executable)} -m stream_sync"
+    found = shutil.which("stream-sync")
+    return "stream-sync" if found and Path(found).samefile(called) else os.path.relpath(called)
+
+
+def _tell(console: Console, text: Text | str) -> None:
+    console.print(text, soft_wrap=not console.is_terminal, highlight=False, markup=False)
