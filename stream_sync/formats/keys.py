@@ -55,7 +55,7 @@ class KeyReader:
         if data is None:
             return Key(None, None, None, changed)
         try:
-            types, payload = self._parts(data)
+            types, payload = self._key(record, data)
         except (ValueError, RecursionError) as error:
             return unreadable(error, data, "KEY_CONVERTER")
         values = self._named(payload)
@@ -70,7 +70,7 @@ class KeyReader:
         if data is None:
             return None
         try:
-            values = self._named(self._parts(data)[1])
+            values = self._named(self._key(record, data)[1])
         except (ValueError, RecursionError) as error:
             raise WireValueError(unreadable(error, data, "KEY_CONVERTER").message) from None
         if values is None:
@@ -83,6 +83,10 @@ class KeyReader:
         if schema.get("type") == "struct":
             return connect_schema.column_types(schema, self._shapes.needed)
         return {self._single: connect_schema.column_type(schema)} if self._single else {}
+
+    def _key(self, record: Record, data: bytes) -> tuple[dict[str, ColumnType] | None, Any]:
+        """The types that the key's schema gives, None where it has none, and the key. Raises ValueError."""
+        return self._parts(data)
 
     def _parts(self, data: bytes) -> tuple[dict[str, ColumnType] | None, Any]:
         types, payload = self._unwrapper.take_apart(data) or (None, data)
