@@ -104,17 +104,16 @@ def test_a_condition_that_cannot_be_boolean_is_refused(sql: str) -> None:
         parse_condition(sql)
 
 
-UNSTABLE = ["current_date", "current_timestamp", "current_time", "localtime", "localtimestamp"]
-UNSTABLE += ["now()", "random()", "clock_timestamp()", "gen_random_uuid()", "age(b)", "statement_timestamp()"]
-    f"{name}()" for name in ["now", "random", "clock_timestamp", "gen_random_uuid", "age", "statement_timestamp"]
-]
+UNSTABLE = ["current_date", "current_timestamp", "current_time", "localtime", "localtimestamp", "now()", "random()"]
+UNSTABLE += ["clock_timestamp()", "gen_random_uuid()", "age(b)", "statement_timestamp()", "current_timestamp(3)"]
 
 
 @pytest.mark.parametrize("sql", UNSTABLE)
 def test_what_changes_without_a_row_change_is_refused(sql: str) -> None:
     error = refused(f"last_seen > {sql}")
     assert error.position == 12
-    assert "nobody leaves 'active in the last 30 days' without a row change: compute the flag in the warehouse" in str(error)
+    reason = "nobody leaves 'active in the last 30 days' without a row change: compute the flag in the warehouse"
+    assert reason in str(error)
 
 
 @pytest.mark.parametrize(

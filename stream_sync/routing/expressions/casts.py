@@ -125,9 +125,14 @@ def single(value: float) -> float:
         packed = struct.pack("f", value)
     except OverflowError:
         raise EvaluationError("the number is outside real") from None
-    nearest: float = struct.unpack("f", packed)[0]
-    shortest = (float(f"{nearest:.{digits}g}") for digits in range(6, 10))
-    return next((short for short in shortest if struct.pack("f", short) == packed), nearest)
+    (bits,) = struct.unpack("I", packed)
+    nearest, below, above = (
+        struct.unpack("f", struct.pack("I", one & 0xFFFFFFFF))[0] for one in (bits, bits - 1, bits + 1)
+    )
+    # A decimal half-way between two floats stands for neither, as in PostgreSQL.
+    halves = ((nearest + below) / 2, (nearest + above) / 2)
+    shortest = (float(f"{nearest:.{digits}g}") for digits in range(1, 10))
+    return next((one for one in shortest if one not in halves and struct.pack("f", one) == packed), float(nearest))
 
 
 _DOUBLES: dict[type, Conversion] = {

@@ -7,6 +7,7 @@ Invariants:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -99,7 +100,7 @@ def _with_literal(symbol: str, left: Node, right: Node, where: str) -> Callable[
     test = literal_test(symbol, right)
     if isinstance(right.value, str) and right.kind in (Kind.UNKNOWN, Kind.TEXT):
         return _with_text(symbol, left, right.value, test, where)
-    if type(right.value) in (int, Decimal) and abs(right.value) < 2**53:
+    if type(right.value) in (int, Decimal) and math.isfinite(right.value) and abs(right.value) < 2**53:
         return _with_number(symbol, left, right.value, test, where)
 
     def bind(reader: Reader) -> Bound:

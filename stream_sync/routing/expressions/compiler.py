@@ -94,8 +94,10 @@ class Compiler:
         self.columns: dict[str, None] = {}
         self._depth = 0
 
-    def compile(self, tree: exp.Expr) -> Node:
+    def compile(self, tree: exp.Expr | None) -> Node:
         """The node of a tree. Raises ExpressionError."""
+        if tree is None:
+            raise ExpressionError("an operand is missing; write for instance tier = 'gold'")
         self._depth += 1
         if self._depth > MAX_NODES_DEEP:
             message = f"more than {MAX_NODES_DEEP} operators inside one another; simplify the expression"
@@ -110,11 +112,10 @@ class Compiler:
         return node
 
     def _parts(self, tree: exp.Expr, *names: str) -> list[Node]:
-        """The compiled arguments of those names; any other argument is refused."""
+        """The compiled arguments of those names; any other argument, and one missing, is refused."""
         _only(tree, *names)
         values = [tree.args.get(name) for name in names]
-        parts = [one for value in values for one in (value if isinstance(value, list) else [value])]
-        return [self.compile(part) for part in parts if isinstance(part, exp.Expr)]
+        return [self.compile(one) for value in values for one in (value if isinstance(value, list) else [value])]
 
     def _column(self, tree: exp.Expr, position: int | None) -> Node:
         if not isinstance(tree.this, exp.Identifier):
@@ -309,10 +310,10 @@ class Compiler:
 
     def _substring(self, tree: exp.Expr, position: int | None) -> Node:
         build, _, _ = strict("substring", [TEXT, INTEGER, INTEGER], text_functions.substring, Kind.TEXT, optional=1)
-        arguments = self._parts(tree, "this", "start", "length")
-        if len(arguments) < 2:
+        if tree.args.get("start") is None:
             raise ExpressionError("write substring(text from start for count)", position)
-        return build(arguments, position)
+        parts = ("this", "start", "length") if tree.args.get("length") else ("this", "start")
+        return build(self._parts(tree, *parts), position)
 
     def _trim(self, tree: exp.Expr, position: int | None) -> Node:
         side = tree.args.get("position")

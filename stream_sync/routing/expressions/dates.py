@@ -124,7 +124,9 @@ def _date_part(arguments: Sequence[Node], position: int | None) -> Node:
 
     def implementation(value: Any) -> float:
         # date_part of a date is that of the timestamp at its midnight: it has an hour, unlike in extract.
-        return float(_field(name, midnight(value) if type(value) is date else value))
+        number = _field(name, midnight(value) if type(value) is date else value)
+        # PostgreSQL makes the microseconds a double first.
+        return float(number * 1_000_000) / 1e6 if name == "epoch" else float(number)
 
     build, _, _ = strict("date_part", [_SOURCE], implementation, Kind.DOUBLE)
     return build(arguments[1:], position)

@@ -18,6 +18,8 @@ from stream_sync.routing.expressions.kinds import CalendarInterval, Json, Kind
 from stream_sync.routing.expressions.node import Bound, Node, Reader, boolean
 from stream_sync.routing.expressions.syntax import syntax_tree
 
+__all__ = ["EvaluationError", "Expression", "ExpressionError", "parse", "parse_condition"]
+
 _PLAIN = frozenset(Kind) - {Kind.JSON, Kind.ARRAY, Kind.INTERVAL}
 """Kinds whose values leave an expression as they are."""
 

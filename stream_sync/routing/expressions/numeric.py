@@ -102,7 +102,8 @@ def divide(left: Decimal, right: Decimal) -> Decimal:
     quotient, rest = divmod(abs(numerator) * 10**scale, abs(denominator))
     quotient += 1 if 2 * rest >= abs(denominator) else 0
     result = Decimal(quotient).scaleb(-scale, context=_EXACT)
-    return -result if quotient and (numerator < 0) != (denominator < 0) else result
+    # Not `-result`: a sign operator rounds to the thread's context.
+    return result.copy_negate() if quotient and (numerator < 0) != (denominator < 0) else result
 
 
 def remainder(left: Decimal, right: Decimal) -> Decimal:
@@ -136,8 +137,9 @@ def power(base: Decimal, exponent: Decimal) -> Decimal:
     if base < 0 and not whole:
         raise EvaluationError("a negative number raised to a non-integer power")
     if base == 0 or exponent == 0:
-        return rounded(Decimal(0 if exponent else 1), _SIGNIFICANT)
-    digits = float(exponent) * (abs(base).adjusted() + math.log10(float(abs(base).scaleb(-abs(base).adjusted()))))
+        return rounded(Decimal(0 if exponent else 1), max(_SIGNIFICANT, scale_of(base)))
+    leading = float(base.copy_abs().scaleb(-base.adjusted(), context=_ROUNDING))
+    digits = float(exponent) * (base.adjusted() + math.log10(leading))
     if abs(digits) > MAX_DIGITS / 2:
         if digits < 0:
             return rounded(Decimal(0), 1000)

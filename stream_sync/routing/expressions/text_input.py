@@ -119,6 +119,8 @@ def clock(text: str) -> time:
     found = _matched(_TIME, text, "a time (HH:MM:SS)")
     try:
         since = _clock(*found.groups())
+        if since >= timedelta(days=1):
+            raise ValueError
         return (datetime(2000, 1, 1, tzinfo=UTC) + since).time()
     except FAULTS:
         raise EvaluationError("the text is not a time (HH:MM:SS)") from None

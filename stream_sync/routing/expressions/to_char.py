@@ -36,7 +36,7 @@ def _cases(word: str, read: Callable[[datetime], str], width: int) -> dict[str, 
 
 
 # Pattern: width (numbers are padded with zeros, names (negative) with spaces; FM turns both off), text of a moment.
-_PATTERNS: dict[str, tuple[int, Callable[[datetime], str]]] = {
+PATTERNS: dict[str, tuple[int, Callable[[datetime], str]]] = {
     "YYYY": _number(4, lambda moment: moment.year),
     "YYY": _number(3, lambda moment: moment.year % 1000),
     "YY": _number(2, lambda moment: moment.year % 100),
@@ -73,7 +73,7 @@ _UNSUPPORTED = [
     "Y,YYY", "IYY", "IY", "I", "IDDD", "J", "RM", "CC", "BC", "AD", "B.C.", "A.D.", "A.M.", "P.M.", "SSSSS",
     "SSSS", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "TZH", "TZM", "TZ", "OF", "TH", "TM", "FX", "SP",
 ]  # fmt: skip
-_LONGEST = sorted({*map(str.upper, _PATTERNS), *_UNSUPPORTED, "FM"}, key=len, reverse=True)
+_LONGEST = sorted({*map(str.upper, PATTERNS), *_UNSUPPORTED, "FM"}, key=len, reverse=True)
 
 
 def _compiled(text: str, position: int | None) -> list[str | Callable[[datetime], str]]:
@@ -103,9 +103,9 @@ def _compiled(text: str, position: int | None) -> list[str | Callable[[datetime]
 
 
 def _pattern(name: str, written: str, bare: bool, position: int | None) -> Callable[[datetime], str]:
-    entry = _PATTERNS.get(written if name in _NAMES else name)
+    entry = PATTERNS.get(written if name in _NAMES else name)
     if entry is None:
-        known = " ".join(_PATTERNS)
+        known = " ".join(PATTERNS)
         raise ExpressionError(
             f"to_char: {written} is not supported; put text in double quotes; known: {known}", position
         )
