@@ -24,7 +24,7 @@ NO_DATA = "Valid data must be provided in the 'attributes', 'events', or 'purcha
 _KINDS = ("external_ids", "user_aliases", "braze_ids", "email_addresses", "phone_numbers")
 _PERMISSIONS = {"/users/track": "users.track", "/users/delete": "users.delete", "/users/export/ids": "users.export.ids"}
 
-__all__ = ["answer", "show"]
+__all__ = ["answer", "failure", "show"]
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode
@@ -41,6 +41,11 @@ def answer(workspace: Workspace, method: str, path: str, headers: Mapping[str, s
     if not isinstance(asked, dict):
         return _message(400, NO_DATA)
     return _ENDPOINTS[path](workspace, asked)
+
+
+def failure(status: int) -> bytes:
+    """The body of an answer that is about no request of its own."""
+    return _encode({"message": "Rate limited" if status == 429 else f"HTTP {status}"})
 
 
 def _refused(workspace: Workspace, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:

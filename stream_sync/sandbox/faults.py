@@ -23,7 +23,8 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     seed: int = 0
     throttle: float = 0.0
-    """Share answered with 429; nothing is done."""
+    """Share answered with `throttle_status`; nothing is done."""
+    throttle_status: int = 429
     throttle_headers: Throttling = "mau"
     throttle_wait: float = 1.0
     error: float = 0.0
@@ -38,6 +39,8 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     redirect: float = 0.0
     status: int | None = None
     """Every request is answered with this status; nothing is done."""
+    html: bool = False
+    """What `throttle`, `error` and `status` answer is a page of HTML, as from a proxy, not the vendor's JSON."""
     latency: float = 0.0
     jitter: float = 0.0
     """Latency more, from 0 to this, each time."""

@@ -31,9 +31,15 @@ class Vendor(NamedTuple):
     """To (workspace, method, path and query within the workspace, headers, body)."""
     show: Callable[[Mapping[str, Any]], dict[str, Any]]
     """A person as the vendor shows one."""
+    failure: Callable[[int], bytes]
+    """The JSON of an answer that a knob or the limit gives, by its status."""
+    limit_headers: bool = False
+    """Whether answers tell what the limit leaves."""
 
 
-VENDORS: Mapping[str, Vendor] = {"braze": Vendor(braze.answer, braze.show)}
+VENDORS: Mapping[str, Vendor] = {
+    "braze": Vendor(braze.answer, braze.show, braze.failure, limit_headers=True),
+}
 MAX_BODY = 16 << 20
 MAX_WORKSPACES = 1000
 _JUNK = b"<!doctype html><title>Welcome</title><p>This page is not what you asked for."
@@ -149,18 +155,19 @@ class Sandbox:
     def _decide(self, workspace: Workspace, answer: Answer, asked: Asked, now: float) -> web.Response | None:
         """The response, None for a cut connection; does what the answer says, unless a fault comes first."""
         dice, window = workspace.dice, workspace.window
-        faults = dice.faults
+        faults, vendor = dice.faults, VENDORS[workspace.vendor]
         step = asked.fault = dice.step()
         headers: dict[str, str] = {}
         if step is None and window is not None:
             if window.take(now):
-                headers = budget_headers(window, faults.throttle_headers, now, asked.at)
+                if vendor.limit_headers:
+                    headers = budget_headers(window, faults.throttle_headers, now, asked.at)
             else:
                 step = asked.fault = "throttle"
         match step:
             case None | "lose_answer":
                 _apply(workspace, answer)
-                if answer.status == 401:  # as recorded: the three headers are there, and empty
+                if answer.status == 401 and vendor.limit_headers:  # as recorded: the three headers are there, and empty
                     headers = refusal_headers("empty", 0, 0)
                 return None if step else _json(answer.status, answer.body, headers)
             case "reset":
@@ -168,11 +175,11 @@ class Sandbox:
             case "throttle":
                 wait = window.wait(now) if window and not faults.throttle else faults.throttle_wait
                 headers = refusal_headers(faults.throttle_headers, wait, asked.at)
-                return _json(429, b'{"message":"Rate limited"}', headers)
+                return _failed(vendor, faults, faults.throttle_status, headers)
             case "error":
-                return _json(faults.error_status, b'{"message":"Internal error"}')
+                return _failed(vendor, faults, faults.error_status)
             case "status":
-                return _json(faults.status or 500, b'{"message":"As the knob `status` says"}')
+                return _failed(vendor, faults, faults.status or 500)
             case "redirect":
                 return web.Response(status=302, headers={"Location": "/"})
             case "junk":
@@ -196,6 +203,12 @@ def _apply(workspace: Workspace, answer: Answer) -> None:
         asyncio.get_running_loop().call_later(workspace.dice.delay(), answer.apply)
     else:
         answer.apply()
+
+
+def _failed(vendor: Vendor, faults: Faults, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    if faults.html:
+        return web.Response(status=status, body=_JUNK, content_type="text/html", headers=headers)
+    return _json(status, vendor.failure(status), headers)
 
 
 def _json(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> web.Response:
