@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from stream_sync.model import Row
-from stream_sync.routing.expressions.comparison import read_literal
 from stream_sync.routing.expressions.errors import FAULTS, failure, mismatch
 from stream_sync.routing.expressions.functions import ARRAY, INTEGER, Function, strict, table
 from stream_sync.routing.expressions.kinds import Kind
+from stream_sync.routing.expressions.literals import read_literal
 from stream_sync.routing.expressions.node import Bound, Node, Reader, require_kind
 from stream_sync.routing.expressions.values import compare
 

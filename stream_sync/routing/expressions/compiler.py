@@ -15,7 +15,9 @@ from sqlglot import exp
 
 from stream_sync.routing.expressions import (
     arithmetic,
+    array_operators,
     casts,
+    choice,
     comparison,
     dates,
     json_paths,
@@ -23,9 +25,12 @@ from stream_sync.routing.expressions import (
     membership,
     numeric,
     patterns,
+    ranges,
+    refusals,
     registry,
     text_functions,
 )
+from stream_sync.routing.expressions.cast_types import target
 from stream_sync.routing.expressions.concatenation import concatenation
 from stream_sync.routing.expressions.errors import EvaluationError, ExpressionError
 from stream_sync.routing.expressions.functions import INTEGER, TEXT, strict
@@ -48,23 +53,6 @@ _ARITHMETIC: dict[type[exp.Expr], tuple[arithmetic.Table, str]] = {
     exp.Mod: (arithmetic.REMAINDER, "%"),
     exp.Pow: (arithmetic.POWER, "^"),
 }
-_REGEX = (exp.RegexpLike, exp.RegexpILike, exp.SimilarTo, exp.Glob)
-_REFUSED: dict[type[exp.Expr], str] = {
-    exp.Query: "a subquery: only the row's own columns are known; compute it in the warehouse",
-    exp.Window: "a window function looks at more than one row; compute it in the warehouse",
-    exp.Parameter: "a parameter: write the value, or ${VAR} in the config file",
-    exp.Placeholder: "a parameter: write the value, or ${VAR} in the config file",
-    exp.Star: "* is not a value; name the columns",
-    exp.Tuple: "a list of values in parentheses; write one value, or compare with in (…)",
-    exp.ByteString: "an E'…' string; write a plain 'text'",
-    exp.RawString: "a dollar-quoted string; write 'text', a quote in it as ''",
-    exp.AtTimeZone: "at time zone is not supported: all timestamps are UTC here; convert in the warehouse",
-    exp.Collate: "collate is not supported: text compares by code point",
-    exp.Distinct: "distinct looks at more than one row; compute it in the warehouse",
-    exp.Concat: "two quoted literals side by side; write one, or put || between",
-    exp.Any: "any(…) belongs after a comparison: 'x' = any(tags)",
-    exp.Dot: "a qualified name; only the row's own columns are known: write the column alone",
-}
 _JSON: dict[type[exp.Expr], tuple[Callable[[Node, Node, bool, int | None], Node], bool]] = {
     exp.JSONExtract: (json_paths.member, False),
     exp.JSONExtractScalar: (json_paths.member, True),
@@ -76,13 +64,6 @@ _ARRAYS: dict[type[exp.Expr], tuple[str, bool]] = {
     exp.ArrayContainedBy: ("@>", True),
     exp.ArrayOverlaps: ("&&", False),
 }
-_CASTS: dict[exp.DType, str] = {
-    exp.DType.SMALLINT: "smallint", exp.DType.INT: "integer", exp.DType.BIGINT: "bigint",
-    exp.DType.DECIMAL: "numeric", exp.DType.FLOAT: "real", exp.DType.DOUBLE: "double precision",
-    exp.DType.TEXT: "text", exp.DType.VARCHAR: "text", exp.DType.BOOLEAN: "boolean", exp.DType.DATE: "date",
-    exp.DType.TIMESTAMP: "timestamp", exp.DType.TIMESTAMPTZ: "timestamptz", exp.DType.TIME: "time",
-    exp.DType.INTERVAL: "interval", exp.DType.UUID: "uuid", exp.DType.JSON: "json", exp.DType.JSONB: "jsonb",
-}  # fmt: skip
 _HARMLESS = frozenset({"safe", "coalesce", "typed", "value_constructor", "_type", "quoted"})
 """Arguments by which sqlglot marks dialects' differences that PostgreSQL does not have."""
 
@@ -104,7 +85,7 @@ class Compiler:
             raise ExpressionError(message, position_of(tree))
         rule = self._rules.get(type(tree))
         if rule is None:
-            raise _refusal(tree)
+            raise refusals.refusal(tree)
         node = rule(self, tree, position_of(tree))
         if tree.args.get("negate"):
             node = logic.negation(node, node.position)
@@ -119,11 +100,11 @@ class Compiler:
 
     def _column(self, tree: exp.Expr, position: int | None) -> Node:
         if not isinstance(tree.this, exp.Identifier):
-            raise ExpressionError(_REFUSED[exp.Star], position)
+            raise ExpressionError(refusals.SYNTAX[exp.Star], position)
         if tree.args.get("table") is not None:
-            raise ExpressionError(_REFUSED[exp.Dot], position)
+            raise ExpressionError(refusals.SYNTAX[exp.Dot], position)
         if not tree.this.quoted:
-            registry.check_name(tree.name, position)
+            refusals.check_name(tree.name, position)
         self.columns[tree.name] = None
         return column(tree.name, position)
 
@@ -186,7 +167,7 @@ class Compiler:
 
     def _distinct(self, tree: exp.Expr, position: int | None) -> Node:
         left, right = self._parts(tree, "this", "expression")
-        return comparison.distinct(left, right, isinstance(tree, exp.NullSafeEQ), position)
+        return ranges.distinct(left, right, isinstance(tree, exp.NullSafeEQ), position)
 
     def _is(self, tree: exp.Expr, position: int | None) -> Node:
         wanted = tree.expression
@@ -199,7 +180,7 @@ class Compiler:
 
     def _in(self, tree: exp.Expr, position: int | None) -> Node:
         if tree.args.get("query") is not None:
-            raise ExpressionError(_REFUSED[exp.Query], position)
+            raise ExpressionError(refusals.SYNTAX[exp.Query], position)
         if tree.args.get("field") is not None or tree.args.get("unnest") is not None or not tree.expressions:
             raise ExpressionError("after in: values in parentheses; for an array column, `'x' = any(tags)`", position)
         operand, *items = self._parts(tree, "this", "expressions")
@@ -211,7 +192,7 @@ class Compiler:
             raise ExpressionError("between takes two limits: between 1 and 5", position)
         _only(tree, "this", "low", "high", "symmetric")
         operand, low, high = (self.compile(tree.args[name]) for name in ("this", "low", "high"))
-        return comparison.between(operand, low, high, symmetric, position)
+        return ranges.between(operand, low, high, symmetric, position)
 
     def _like(self, tree: exp.Expr, position: int | None) -> Node:
         return self._like_escaped(tree, "\\", position)
@@ -244,12 +225,12 @@ class Compiler:
         branches = [(self.compile(one.this), self.compile(one.args["true"])) for one in tree.args["ifs"]]
         default = self.compile(tree.args["default"]) if tree.args.get("default") else constant(None, position)
         if tree.this is None:
-            return logic.searched_case(branches, default, position)
-        return logic.simple_case(self.compile(tree.this), branches, default, position)
+            return choice.searched_case(branches, default, position)
+        return choice.simple_case(self.compile(tree.this), branches, default, position)
 
     def _cast(self, tree: exp.Expr, position: int | None) -> Node:
         _only(tree, "this", "to")
-        return casts.cast(self.compile(tree.this), _target(tree.args["to"], position), position)
+        return casts.cast(self.compile(tree.this), target(tree.args["to"], position), position)
 
     def _interval(self, tree: exp.Expr, position: int | None) -> Node:
         unit = tree.args.get("unit")
@@ -268,16 +249,16 @@ class Compiler:
     def _array_relation(self, tree: exp.Expr, position: int | None) -> Node:
         symbol, swapped = _ARRAYS[type(tree)]
         left, right = self._parts(tree, "this", "expression")
-        return membership.containment(symbol, *((right, left) if swapped else (left, right)), position)
+        return array_operators.containment(symbol, *((right, left) if swapped else (left, right)), position)
 
     def _array(self, tree: exp.Expr, position: int | None) -> Node:
-        return membership.array_constructor(self._parts(tree, "expressions"), position)
+        return array_operators.array_constructor(self._parts(tree, "expressions"), position)
 
     def _subscript(self, tree: exp.Expr, position: int | None) -> Node:
         if len(tree.expressions) != 1 or isinstance(tree.expressions[0], exp.Slice):
             raise ExpressionError("a subscript is one place, from 1: tags[1]", position)
         array, index = self._parts(tree, "this", "expressions")
-        return membership.subscript(array, index, position)
+        return array_operators.subscript(array, index, position)
 
     def _function(self, tree: exp.Expr, position: int | None) -> Node:
         name = tree.name
@@ -363,29 +344,3 @@ def _only(tree: exp.Expr, *names: str) -> None:
     for name, value in tree.args.items():
         if name not in names and name not in _HARMLESS and name != "negate" and value:
             raise ExpressionError(f"{name} is not supported in {type(tree).__name__.lower()}", position_of(tree))
-
-
-def _target(type_: exp.Expr, position: int | None) -> casts.Target:
-    sizes = type_.expressions if isinstance(type_, exp.DataType) else []
-    if isinstance(type_, exp.DataType) and type_.this is exp.DType.ARRAY and len(sizes) == 1:
-        return casts.arrays(_target(sizes[0], position))
-    name = _CASTS.get(type_.this) if isinstance(type_, exp.DataType) else None
-    if name is None or (sizes and name not in ("numeric", "text")) or len(sizes) > (1 if name == "text" else 2):
-        known = ", ".join(sorted({*casts.TARGETS, "numeric(p,s)", "varchar(n)"}))
-        raise ExpressionError(f"casts to {type_.sql('postgres').lower()} are not supported; known: {known}", position)
-    numbers = [int(size.name) for size in sizes if size.name.isdecimal()]
-    if len(numbers) != len(sizes):
-        raise ExpressionError("the size of a type is a number, as in numeric(10,2)", position)
-    if name == "numeric" and numbers:
-        return casts.numerics(*numbers)
-    return casts.texts(numbers[0]) if numbers else casts.TARGETS[name]
-
-
-def _refusal(tree: exp.Expr) -> ExpressionError:
-    position = position_of(tree)
-    if isinstance(tree, _REGEX):
-        return registry.regular_expression(position)
-    for refused, message in _REFUSED.items():
-        if isinstance(tree, refused):
-            return ExpressionError(message, position)
-    return ExpressionError(f"{type(tree).__name__} is not supported; docs/sql.md lists what is", position)
