@@ -29,8 +29,8 @@ DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    args = _parser(given[0] if given else "").parse_args(given)
     try:
+        args = _parser(given[0] if given else "").parse_args(given)
         return int(_module(args.command).execute(args))
     except ConfigError as error:
         tell_config_error(error)
