@@ -111,7 +111,7 @@ class Wiring:
         router = Router(
             plan,
             activation.mode,
-            before_full=source.before == "full",
+            before_full=source.shows_before,
             whole=activation.send == "whole",
             notice=notices.add,
         )
@@ -131,7 +131,7 @@ class Wiring:
                 max_consecutive=activation.dead_letters.max_consecutive,
                 until_caught_up=self._options.until_caught_up,
             ),
-            open_decoder(source, plan.columns),
+            open_decoder(source, plan.columns, notices.add),
             router,
             destination,
             LaneLetters(self._letters, config.name, name, lambda: consumer.partitions),

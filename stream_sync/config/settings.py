@@ -54,6 +54,11 @@ class Source(_Part):
     before: Literal["key", "full"] = "key"
     types: dict[str, str] = {}
 
+    @property
+    def shows_before(self) -> bool:
+        """Whether changes come with the whole row as it was. Flattened ones never do."""
+        return self.before == "full" and self.format == "debezium"
+
 
 class Deletes(_Part):
     """The guard of a mirror's deletes."""

@@ -19,6 +19,9 @@ Made = TypeVar("Made")
 
 _KEPT = 64
 
+UNREADABLE = (ValueError, RecursionError, ArithmeticError)
+"""What msgspec and the decimal module raise for bytes of any kind."""
+
 
 class _Wrapper(msgspec.Struct):
     schema: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET

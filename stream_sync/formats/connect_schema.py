@@ -102,6 +102,15 @@ def fields(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
+def null_defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults, in wire form, of a row's nullable columns that have one. Raises InvalidSchemaError."""
+    return {
+        name: field["default"]
+        for name, field in fields(schema).items()
+        if field.get("optional") is True and field.get("default") is not None
+    }
+
+
 def column_types(schema: Mapping[str, Any], needed: frozenset[str]) -> dict[str, ColumnType]:
     """The types of a row's needed columns; those the schema lacks are left out. Raises InvalidSchemaError."""
     return {name: column_type(field) for name, field in fields(schema).items() if name in needed}

@@ -80,7 +80,9 @@ def classify(payload: Any, schema_name: str | None = None) -> NotAChange | Undec
     if _is_envelope(payload):
         return _no_row(payload)
     if {"specversion", "type", "data"} <= payload.keys():
-        advice = "it lacks iodebeziumop: set extension.attributes.enable=true in the converter, or use the JsonConverter"
+        advice = (
+            "it lacks iodebeziumop: set extension.attributes.enable=true in the converter, or use the JsonConverter"
+        )
         return undecodable("unknown_shape", f"the value is a CloudEvent, but {advice}")
     hint = "it looks like the output of ExtractNewRecordState: `format: flattened`"
     return undecodable("wrong_format", f"the value has no `op` and `source`, so it is no envelope; {hint}")
@@ -136,5 +138,7 @@ def _no_row(payload: dict[str, Any]) -> Undecodable:
         return undecodable("unknown_op", "the envelope's op is none of r, c, u, d, t and m")
     if is_mongodb(payload):
         advice = "its documents are no rows; bring them into a table first"
-        return undecodable("unsupported_connector", f"the record is of MongoDB's connector, which is not supported: {advice}")
+        return undecodable(
+            "unsupported_connector", f"the record is of MongoDB's connector, which is not supported: {advice}"
+        )
     return undecodable("unknown_shape", "before and after are no JSON objects")

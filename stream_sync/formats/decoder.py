@@ -7,6 +7,8 @@ from typing import Protocol
 from stream_sync.config.settings import Source
 from stream_sync.errors import HaltError
 from stream_sync.formats.envelope import JsonEnvelopes
+from stream_sync.formats.flattened_json import FlattenedJson
+from stream_sync.formats.null_defaults import Notice
 from stream_sync.model import Decoded, Record
 
 
@@ -23,12 +25,18 @@ class Decoder(Protocol):
         ...
 
 
-def open_decoder(source: Source, needed: frozenset[str]) -> Decoder:
-    """The decoder of a source that gives the columns `needed`, and no others. Raises HaltError for a format that this
-    version does not read, ValueError for a type name that is none."""
+def _unheard(_code: str, _column: str) -> None:
+    """For whoever wants no warnings."""
+
+
+def open_decoder(source: Source, needed: frozenset[str], notice: Notice = _unheard) -> Decoder:
+    """The decoder of a source that gives the columns `needed`, and no others; `notice` takes its warnings. Raises
+    HaltError for a format that this version does not read, ValueError for a type name that is none."""
     match source.format, source.encoding:
         case "debezium", "auto" | "json":
-            return JsonEnvelopes(source, needed)
+            return JsonEnvelopes(source, needed, notice)
+        case "flattened", "auto" | "json":
+            return FlattenedJson(source, needed, notice)
         case format_name, encoding:
             raise HaltError(
                 "format_unsupported",

@@ -1,4 +1,4 @@
-"""Debezium envelopes in JSON, schemas on and off, as changes. The hot loop of this folder.
+"""Debezium envelopes in JSON, schemas on and off, and CloudEvents, as changes. The hot loop of this folder.
 
 Invariants:
 - `decode` never raises for what a record holds; it raises TypesMissingError, which is about the config.
@@ -6,6 +6,7 @@ Invariants:
   proves that no needed column is missing and that plain values are of their type. Whatever does not fit goes the slow
   way, which tries the same with columns missing, then with values of any type, and then tells what the record is.
 - Neither headers nor key of an ordinary change are touched.
+- A delete without a row, as some connectors write it, is looked at twice: MongoDB's is refused.
 
 Source of shapes and names: captures of Debezium 3.6.3; io.debezium.data.Envelope for the ops.
 """
@@ -17,11 +18,14 @@ from typing import Any, Literal
 import msgspec
 
 from stream_sync.config.settings import Source
+from stream_sync.formats import cloudevents
 from stream_sync.formats.column_types import declared_types
-from stream_sync.formats.connect_json import Unwrapper
-from stream_sync.formats.control_records import classify, undecodable, unreadable
+from stream_sync.formats.connect_json import UNREADABLE, Unwrapper
+from stream_sync.formats.control_records import classify, is_mongodb, undecodable, unreadable
+from stream_sync.formats.keyed import Keyed, OpenKeys
 from stream_sync.formats.keys import KeyReader
 from stream_sync.formats.layout import LAST_MS, Described, Layout, Layouts
+from stream_sync.formats.null_defaults import Notice, NullDefaults
 from stream_sync.formats.numerics import exact_number
 from stream_sync.formats.rows import RowColumns, Shapes
 from stream_sync.formats.types_missing import TypesMissingError, types_missing
@@ -29,9 +33,6 @@ from stream_sync.model import Change, Decoded, Record, Row, Undecodable
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of the largest value that is looked at."""
-
-_UNREADABLE = (ValueError, RecursionError, ArithmeticError)
-"""What msgspec and the decimal module raise for bytes of any kind."""
 
 _NOT_WRAPPED = Described()
 
@@ -45,42 +46,45 @@ _parse = msgspec.json.Decoder(float_hook=exact_number).decode
 _parse_images = msgspec.json.Decoder(_Images, float_hook=exact_number).decode
 
 
-class JsonEnvelopes:
+class JsonEnvelopes(Keyed):
     """A `Decoder` of one source."""
 
-    def __init__(self, source: Source, needed: frozenset[str]) -> None:
+    def __init__(self, source: Source, needed: frozenset[str], notice: Notice, open_keys: OpenKeys = KeyReader) -> None:
         """Raises ValueError for a name in `types:` that is no type."""
         declared = declared_types(source.types, needed)
-        shapes = Shapes(needed)
-        layouts = Layouts(shapes)
+        shapes = Shapes(needed, declared)
+        super().__init__(open_keys(source.key, shapes, declared))
+        self._nulls = NullDefaults(notice)
+        layouts = Layouts(shapes, self._nulls)
         self._untyped = needed - declared.keys()
         self._bare = self._last = layouts.of(shapes.of(declared))
-        self._keys = KeyReader(source.key, shapes, declared)
         self._unwrapper: Unwrapper[Described] = Unwrapper(layouts.describe)
-
-    def key_names(self, record: Record) -> tuple[str, ...] | None:
-        """See `Decoder.key_names`."""
-        return self._keys.names(record)
+        self._event_data: Unwrapper[Described] = Unwrapper(layouts.describe_images)
+        self._event_context: bool | None = None
+        self._own = needed | {*(source.key or ())}
+        self._mongodb = False
 
     def decode(self, record: Record) -> Decoded:
         """See `Decoder.decode`."""
         value = record.value()
         if value is None:
-            return self._with_key("tombstone", record, None, self._last, self._last.columns, None, False)
+            return self._null(record)
         if len(value) > LARGEST:
             return undecodable("too_large", f"the value is larger than {LARGEST} bytes")
         layout = self._bare
         payload = value
+        suspects = None
         try:
             if value.startswith(b'{"schema"'):
                 described, payload = self._unwrapper.unwrap(value) or (_NOT_WRAPPED, value)
                 if described.layout is None:
                     return self._slowly(record, value)
                 layout = self._last = described.layout
+                suspects = described.suspects
             elif self._untyped:
                 return self._slowly(record, value)
             envelope = layout.strict(payload)
-        except _UNREADABLE:
+        except UNREADABLE:
             return self._slowly(record, value)
         op = envelope.op
         before = envelope.before
@@ -91,61 +95,65 @@ class JsonEnvelopes:
                 incomplete |= _mark_unavailable(layout, before, after)
                 break
         if after is None or op in {"d", "t"}:
-            return self._without_after(op, record, before, layout, layout.columns, envelope.source.ts_ms, incomplete)
+            if before is None and op != "t":
+                return self._without_row(op, record, layout, payload, envelope.source.ts_ms)
+            return self._without_after(
+                op, record, before, layout.shape, layout.columns, envelope.source.ts_ms, incomplete
+            )
+        if suspects:
+            self._nulls.look(suspects, after)
         return Change(op, before, after, layout.columns, record, envelope.source.ts_ms, incomplete)
 
-    def _without_after(
-        self,
-        op: Literal["r", "c", "u", "d", "t"],
-        record: Record,
-        before: Row | None,
-        layout: Layout,
-        columns: RowColumns,
-        ts_ms: int | None,
-        incomplete: bool,
-    ) -> Decoded:
-        match op:
-            case "d":
-                return self._with_key("d", record, before, layout, columns, ts_ms, incomplete)
-            case "t":
-                return Change("t", None, None, columns, record, ts_ms)
-            case _:
-                return undecodable("unknown_shape", "the envelope's op is r, c or u, but it has no row in `after`")
+    def _null(self, record: Record) -> Decoded:
+        control = cloudevents.control_of_null(record, self._keys.values(record), self._own, context=self._event_context)
+        if control is not None:
+            return control
+        if self._mongodb:
+            return undecodable("unsupported_connector", "the record is of MongoDB's connector, which is not supported")
+        return self._with_key("tombstone", record, None, self._last.shape, self._last.columns, None, False)
 
-    def _with_key(
-        self,
-        op: Literal["d", "tombstone"],
-        record: Record,
-        before: Row | None,
-        layout: Layout,
-        columns: RowColumns,
-        ts_ms: int | None,
-        incomplete: bool,
+    def _without_row(
+        self, op: Literal["r", "c", "u", "d", "t"], record: Record, layout: Layout, payload: bytes, ts_ms: int | None
     ) -> Decoded:
-        key = self._keys.read(record, layout.shape.types)
-        if isinstance(key, Undecodable):
-            return key
-        return Change(
-            op, before, None, columns, record, ts_ms, incomplete, key.row, key.columns, key.new_row, key.changed
-        )
+        try:
+            parsed = _parse(payload)
+        except UNREADABLE as error:
+            return unreadable(error, payload)
+        if is_mongodb(parsed):
+            self._mongodb = True
+            return classify(parsed)
+        return self._without_after(op, record, None, layout.shape, layout.columns, ts_ms, False)
 
     def _slowly(self, record: Record, value: bytes) -> Decoded:
+        event = cloudevents.read(value) if cloudevents.MARK in value else None
+        if isinstance(event, Undecodable):
+            return event
         try:
-            described, payload = self._unwrapper.take_apart(value) or (_NOT_WRAPPED, value)
-        except _UNREADABLE as error:
+            if event is None:
+                described, payload = self._unwrapper.take_apart(value) or (_NOT_WRAPPED, value)
+            else:
+                described, images = self._event_data.take_apart(event.data) or (_NOT_WRAPPED, event.data)
+                payload = event.envelope(images)
+                self._event_context = cloudevents.has_context(record)
+        except UNREADABLE as error:
             return unreadable(error, value)
         layout = self._bare if described.name is None else described.layout
         if layout is not None:
             for decode, columns in ((layout.lenient, layout.columns), (layout.loose, layout.shape.checked)):
                 try:
                     envelope = decode(payload)
-                except _UNREADABLE:
+                except UNREADABLE:
                     continue
-                return self._doubtful(record, envelope, payload, layout, columns)
+                found = self._doubtful(record, envelope, payload, layout, columns)
+                if isinstance(found, Change) and found.after is not None and columns is layout.columns:
+                    self._nulls.look(described.suspects, found.after)
+                return found
         try:
-            return classify(_parse(payload), described.name)
-        except _UNREADABLE as error:
+            parsed = _parse(payload)
+        except UNREADABLE as error:
             return unreadable(error, payload)
+        self._mongodb |= is_mongodb(parsed)
+        return classify(parsed, described.name)
 
     def _doubtful(self, record: Record, envelope: Any, payload: bytes, layout: Layout, columns: RowColumns) -> Decoded:
         if layout is self._bare and self._untyped:
@@ -157,13 +165,15 @@ class JsonEnvelopes:
             ts_ms = None
         _mark_unavailable(layout, before, after)
         if after is None or op in {"d", "t"}:
-            return self._without_after(op, record, before, layout, columns, ts_ms, True)
+            if before is None and op != "t":
+                return self._without_row(op, record, layout, payload, ts_ms)
+            return self._without_after(op, record, before, layout.shape, columns, ts_ms, True)
         return Change(op, before, after, columns, record, ts_ms, True)
 
     def _types_missing(self, payload: bytes) -> TypesMissingError:
         try:
             images = _parse_images(payload)
-        except _UNREADABLE:
+        except UNREADABLE:
             images = _Images()
         return types_missing(self._untyped, images.after or images.before or {})
 

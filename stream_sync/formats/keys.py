@@ -64,6 +64,16 @@ class KeyReader:
         shape = self._shape(values, types, known)
         return Key(shape.row(values), shape.checked, self._new_row(header, shape), changed)
 
+    def values(self, record: Record) -> dict[str, Any] | None:
+        """The key's columns in wire form; None for a null key and for one that cannot be read."""
+        data = record.key()
+        if data is None:
+            return None
+        try:
+            return self._named(self._key(record, data)[1])
+        except (ValueError, RecursionError):
+            return None
+
     def names(self, record: Record) -> tuple[str, ...] | None:
         """The columns of the record's key; None for a null key. Raises WireValueError for one that cannot be read."""
         data = record.key()

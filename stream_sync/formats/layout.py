@@ -6,13 +6,14 @@ three refuse, the value is no row envelope.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from stream_sync.formats import connect_schema
 from stream_sync.formats.connect_json import Schema
+from stream_sync.formats.null_defaults import NullDefaults, Suspect
 from stream_sync.formats.numerics import exact_number
 from stream_sync.formats.rows import Shape, Shapes
 
@@ -56,17 +57,19 @@ class Layout:
 
 
 class Described(msgspec.Struct, frozen=True):
-    """What a value's schema says. `layout`: of a row envelope only."""
+    """What a value's schema says. `layout`: of a row envelope only. `suspects`: see `null_defaults`."""
 
     name: str | None = None
     layout: Layout | None = None
+    suspects: list[Suspect] = []
 
 
 class Layouts:
     """Every layout in use, one a shape."""
 
-    def __init__(self, shapes: Shapes) -> None:
+    def __init__(self, shapes: Shapes, nulls: NullDefaults) -> None:
         self._shapes = shapes
+        self._nulls = nulls
         self._known: dict[Shape, Layout] = {}
 
     def of(self, shape: Shape) -> Layout:
@@ -83,8 +86,18 @@ class Layouts:
         name = schema.get("name")
         name = name if isinstance(name, str) else ""
         fields = connect_schema.fields(schema)
-        image = fields.get("after") or fields.get("before")
-        if "op" not in fields or image is None or image.get("type") != "struct":
+        if "op" not in fields:
             return Described(name)
-        types = connect_schema.column_types(image, self._shapes.needed)
-        return Described(name, self.of(self._shapes.of(types)))
+        return self._described(name, fields)
+
+    def describe_images(self, schema: Schema | None) -> Described:
+        """For the schema of a CloudEvent's data, which has before and after and no op. Raises InvalidSchemaError."""
+        return Described() if schema is None else self._described("", connect_schema.fields(schema))
+
+    def _described(self, name: str, fields: Mapping[str, Schema]) -> Described:
+        image = fields.get("after") or fields.get("before")
+        if image is None or image.get("type") != "struct":
+            return Described(name)
+        layout = self.of(self._shapes.of(connect_schema.column_types(image, self._shapes.needed)))
+        suspects = self._nulls.suspects(connect_schema.null_defaults(image), layout.shape.attributes)
+        return Described(name, layout, suspects)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from stream_sync.formats import unavailable
-from stream_sync.formats.column_types import SHOWN, ColumnType
+from stream_sync.formats.column_types import BOOL, BOOLEAN, INT, SHOWN, ColumnType
 from stream_sync.model import Absent, Row, UnrepresentableError, Value, WireValueError
 
 
@@ -118,16 +119,22 @@ class Shape:
 
 
 class Shapes:
-    """Every shape in use, by its types; bounded, since schemas come from the wire."""
+    """Every shape in use, by its types; bounded, since schemas come from the wire.
+
+    `declared` are the config's types. A schema's own types win, but for one: a column that the config calls `bool` is
+    one where the schema says int or boolean, since MySQL's BOOLEAN arrives as either.
+    """
 
     KEPT: Final = 256
 
-    def __init__(self, needed: frozenset[str]) -> None:
+    def __init__(self, needed: frozenset[str], declared: Mapping[str, ColumnType] = MappingProxyType({})) -> None:
         self.needed = needed
+        self._flags = frozenset(name for name, kind in declared.items() if kind is BOOL)
         self._known: dict[frozenset[tuple[str, str]], Shape] = {}
 
     def of(self, types: Mapping[str, ColumnType]) -> Shape:
         kept = {name: kind for name, kind in types.items() if name in self.needed}
+        kept.update((name, BOOL) for name in self._flags & kept.keys() if kept[name] in (INT, BOOLEAN))
         signature = frozenset((name, kind.name) for name, kind in kept.items())
         shape = self._known.get(signature)
         if shape is None:

@@ -86,7 +86,8 @@ class Router:
         if self._mirror and not self._before_full and (self._plan.where is not None or not self._key_identifies):
             message = (
                 "a mirror with a `where`, or with an identifier that is not made of key columns, must know the row "
-                "before a change: set REPLICA IDENTITY FULL on the table and `before: full` on the source"
+                "before a change: set REPLICA IDENTITY FULL on the table and `before: full` on the source; a flattened "
+                "source never shows it: have the connector write envelopes, without ExtractNewRecordState"
             )
             raise HaltError("before_not_full", message)
 

@@ -33,6 +33,21 @@ def test_a_mirror_of_keys_cannot_identify_by_other_columns(tmp_path: Path) -> No
     assert "region is not of the key (customer_id)" in problem.message
 
 
+FLATTENED = bent("format: debezium", "format: flattened")
+
+
+def test_a_mirror_of_a_segment_cannot_see_exits_in_a_flattened_topic(tmp_path: Path) -> None:
+    (problem,) = problems(FLATTENED, tmp_path).problems
+    assert problem.place == "activations.gold.where"
+    assert "no ExtractNewRecordState" in problem.message
+
+
+def test_a_mirror_of_everybody_may_read_a_flattened_topic(tmp_path: Path) -> None:
+    flattened = KEYS_ONLY.replace("format: debezium", "format: flattened")
+    for before in ("full", "key"):
+        read(flattened.replace("before: key", f"before: {before}"), tmp_path)
+
+
 def test_where_the_key_is_not_given_the_first_record_decides(tmp_path: Path) -> None:
     read(
         KEYS_ONLY.replace("    key: [customer_id]\n", "").replace("external_id: customer_id", "external_id: email"),

@@ -37,9 +37,12 @@ def _check_deletes(activation: Activation, place: Place, report: Report) -> None
 
 
 def _check_source(activation: Activation, source: Source, parsed: Parsed, place: Place, report: Report) -> None:
-    trusted = source.before == "full" or not report.clean(("sources", activation.source, "before"))
-    if activation.mode == "mirror" and not trusted:
+    origin = ("sources", activation.source)
+    told = not report.clean((*origin, "before")) or not report.clean((*origin, "format"))
+    if activation.mode == "mirror" and not source.shows_before and not told:
         cure = f"make the table REPLICA IDENTITY FULL and set `before: full` in sources.{activation.source}"
+        if source.format == "flattened":
+            cure = f"a flattened topic never shows more; have it hold envelopes (no ExtractNewRecordState), {cure}"
         if activation.where is not None:
             report.problem(
                 (*place, "where"), f"a mirror cannot see who leaves it while only keys come in before: {cure}"
@@ -47,10 +50,10 @@ def _check_source(activation: Activation, source: Source, parsed: Parsed, place:
         for name, expression in parsed.identifier.items():
             outside = sorted({*expression.columns} - {*source.key}) if source.key is not None else []
             if outside:
-                told = (
+                unknown = (
                     f"a mirror cannot tell whom to delete: {', '.join(outside)} is not of the key {_list(source.key)}"
                 )
-                report.problem((*place, "identifier", name), f"{told}; identify by key columns, or {cure}")
+                report.problem((*place, "identifier", name), f"{unknown}; identify by key columns, or {cure}")
     if source.types and "*" not in source.types and source.encoding != "avro":
         untyped = [column for column in parsed.columns() if column not in source.types]
         if untyped:
