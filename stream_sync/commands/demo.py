@@ -97,7 +97,7 @@ class Demo:
         try:
             await playing
         except asyncio.CancelledError:
-            note("stopped")
+            note(f"stopped; the config and the log stay in {self._folder}" if self.named_folder else "stopped")
         return INTERRUPTED if self._status is None else self._status
 
     async def _play(self) -> None:
@@ -112,7 +112,7 @@ class Demo:
                     await _beside(running, self._perform(stage, meter))
                     if self._args.keep_going:
                         self.named_folder = True
-                        demo_words.tell_look_around(self._console, self._folder, sandbox.url, address)
+                        demo_words.tell_look_around(self._console, self._folder, sandbox.url, f"{address}/metrics")
                         await _beside(running, self._go_on(stage, meter))
         self.named_folder = True
         demo_words.tell_where_next(self._console, self._folder)

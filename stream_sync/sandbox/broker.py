@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import NamedTuple, Self, cast
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
     ConsumerGroupTopicPartitions,
     KafkaError,
-    Message,
     Producer,
     TopicPartition,
     cimpl,
@@ -32,6 +31,14 @@ _PRODUCER = 0
 """RD_KAFKA_PRODUCER, of rdkafka.h."""
 _QUIET = {"log_level": 0}
 """librdkafka logs to stderr, right into whatever a terminal shows."""
+
+
+class Kept(NamedTuple):
+    """One record read back."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, bytes]
 
 
 class Broker:
@@ -95,11 +102,13 @@ class Broker:
         (answer,) = self._admin.list_consumer_group_offsets([asked], request_timeout=SECONDS).values()
         return {each.partition: max(0, each.offset) for each in answer.result(SECONDS).topic_partitions}
 
-    def read(self, topic: str) -> list[Message]:
+    def read(self, topic: str) -> list[Kept]:
         """All records of a topic as of now."""
-        found: list[Message] = []
+        found: list[Kept] = []
         properties = {"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.auto.commit": False, **_QUIET}
         with Consumer({**properties, "enable.partition.eof": True, "fetch.wait.max.ms": 10}) as consumer:
+            # Asked for now, or the client finds the partitions' leaders only at its next look, half a second later.
+            consumer.list_topics(topic, timeout=SECONDS)
             partitions = self._partitions(topic)
             consumer.assign([TopicPartition(topic, each.partition, OFFSET_BEGINNING) for each in partitions])
             to_read = len(partitions)
@@ -109,7 +118,8 @@ class Broker:
                     raise StreamSyncError("the embedded broker no longer answers")
                 error = message.error()
                 if error is None:
-                    found.append(message)
+                    headers = cast("list[tuple[str, bytes]]", message.headers() or [])
+                    found.append(Kept(message.key(), message.value(), dict(headers)))
                 elif error.code() == KafkaError._PARTITION_EOF:
                     to_read -= 1
         return found

@@ -55,14 +55,17 @@ def change(
     row = after if after is not None else before
     assert row is not None, "a change has a row"
     lsn = position * _POSITION_BYTES
+    times = _times(at)
     source = {
         "version": "3.6.3.Final",
         "connector": "postgresql",
         "name": table.server,
-        **_times(at),
+        "ts_ms": times["ts_ms"],
         "snapshot": "true" if op == "r" else "false",
         "db": "postgres",
         "sequence": json.dumps([None if op == "r" else str(lsn), str(lsn)], separators=(",", ":")),
+        "ts_us": times["ts_us"],
+        "ts_ns": times["ts_ns"],
         "schema": table.schema,
         "table": table.name,
         "txId": position,
@@ -72,7 +75,7 @@ def change(
         "origin_lsn": None,
     }
     value = {"before": _image(before), "after": _image(after), "source": source, "transaction": None, "op": op}
-    return Written(table.key_of(row), _json({**value, **_times(at)}))
+    return Written(table.key_of(row), _json({**value, **times}))
 
 
 def tombstone(deleted: Written) -> Written:

@@ -14,9 +14,8 @@ from collections import deque
 from typing import NamedTuple
 
 import aiohttp
-from confluent_kafka import Message
 
-from stream_sync.sandbox.broker import Broker
+from stream_sync.sandbox.broker import Broker, Kept
 from stream_sync.sandbox.customers import TABLE, Customers, Event
 from stream_sync.sandbox.demo_config import MIRROR, UPDATE, WORKSPACES, config_text, group_of, letters_of
 from stream_sync.sandbox.demo_people import People, differences, mirrored, updated
@@ -116,8 +115,8 @@ class Stage:
         """The dead letters, from their topics."""
         found = []
         for activation in WORKSPACES:
-            messages = await asyncio.to_thread(self._broker.read, letters_of(activation))
-            found += [_letter(activation, message) for message in messages]
+            records = await asyncio.to_thread(self._broker.read, letters_of(activation))
+            found += [_letter(activation, record) for record in records]
         return found
 
     def verdicts(self, letters: list[Letter]) -> list[Verdict]:
@@ -144,12 +143,12 @@ class Stage:
         return all(self._broker.committed(group_of(each), TABLE.topic) == ends for each in WORKSPACES)
 
 
-def _letter(activation: str, message: Message) -> Letter:
-    headers = {name: value.decode() for name, value in message.headers() or () if isinstance(value, bytes)}
+def _letter(activation: str, record: Kept) -> Letter:
+    headers = {name: value.decode() for name, value in record.headers.items()}
     topic, partition, offset = (headers[f"__connect.errors.{name}"] for name in ("topic", "partition", "offset"))
     return Letter(
         activation,
-        json.loads(message.key() or b"{}").get(TABLE.key[0], ""),
+        json.loads(record.key or b"{}").get(TABLE.key[0], ""),
         headers["stream_sync.code"],
         headers["__connect.errors.exception.message"],
         f"{topic}, partition {partition}, offset {offset}",

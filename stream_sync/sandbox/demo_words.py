@@ -20,7 +20,7 @@ from stream_sync.sandbox.demo_stage import Letter, Verdict
 MOST_DIFFERENCES = 10
 _MEANING = {
     MIRROR: "exactly the people whose rows are in the segment",
-    UPDATE: "exactly the people it knew before, with the scores of their rows",
+    UPDATE: "exactly the people it knew before, with their rows' scores",
 }
 
 
@@ -51,7 +51,7 @@ def tell_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
         workspace = WORKSPACES[verdict.activation]
         if not verdict.differences:
             what = f"{workspace} holds {_MEANING[verdict.activation]}"
-            counts = f"  {verdict.people:,} people, {verdict.values:,} values compared"
+            counts = f" ({verdict.people:,} people, {verdict.values:,} values)"
             _tell(console, Text.assemble(("OK  ", "bold green"), what, (counts, "dim")))
             continue
         _tell(console, Text.assemble(("DIFFERS  ", "bold red"), f"{workspace} ({verdict.activation})"))
@@ -68,8 +68,9 @@ def tell_where_next(console: Console, folder: Path) -> None:
         console,
         {
             "its config": f"{folder / 'demo.yaml'}",
-            "check a config": f"{program} validate -c {folder / 'demo.yaml'}",
+            "check it": f"{program} validate -c {folder / 'demo.yaml'}",
             "look at the people": f"{program} demo --keep-going",
+            "what was shown": "docs/demo.md",
             "your own table": "README.md, then docs/config.md",
         },
     )

@@ -1,0 +1,99 @@
+"""`stream-sync demo` as a newcomer meets it: it shows, checks, and ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stream_sync.config.load import load
+from stream_sync.sandbox.demo_config import MIRROR, MODES, UPDATE, WORKSPACES, config_text
+
+LIMIT = 120
+"""Seconds, for a slow machine under load."""
+
+
+@contextmanager
+def demo(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The demo running, with `folder` for its temporary files."""
+    environ: Mapping[str, str] = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "stream_sync", "demo", *arguments]
+    with subprocess.Popen(
+        command, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """What it says, up to the line that has `text`."""
+    assert process.stdout is not None
+    said = ""
+    deadline = time.monotonic() + LIMIT
+    for line in process.stdout:
+        said += line
+        if text in line:
+            return said
+        assert time.monotonic() < deadline
+    raise AssertionError(f"it ended without saying {text!r}: {said}")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "demo.yaml"
+    address = "http://127.0.0.1:8900/braze/"
+    text = config_text("127.0.0.1:9092", address + WORKSPACES[MIRROR], address + WORKSPACES[UPDATE])
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_its_config_is_without_a_flaw(config: Path) -> None:
+    loaded = load(config, {})
+    assert loaded.warnings == ()
+    assert {name: each.mode for name, each in loaded.config.activations.items()} == MODES
+    assert {name: each.destination for name, each in loaded.config.activations.items()} == WORKSPACES
+
+
+def test_it_ends_by_itself_with_a_check_that_holds(tmp_path: Path) -> None:
+    with demo(tmp_path, "--seconds", "2") as process:
+        said, complaints = process.communicate(timeout=LIMIT)
+    assert (process.returncode, complaints) == (0, ""), said
+    assert len(re.findall(r"^OK  ", said, re.MULTILINE)) == 2
+    assert "DEAD LETTER  cus_" in said
+    assert "email_bad_format" in said
+    assert "everything is delivered" in said
+    (folder,) = tmp_path.iterdir()
+    assert str(folder / "demo.yaml") in said
+    assert load(folder / "demo.yaml", {}).warnings == ()
+
+
+def test_ctrl_c_ends_it_quietly_and_leaves_nothing(tmp_path: Path) -> None:
+    with demo(tmp_path) as process:
+        read_until(process, "rows change")
+        process.send_signal(signal.SIGINT)
+        said, complaints = process.communicate(timeout=LIMIT)
+    assert (process.returncode, complaints) == (130, "stopped\n"), said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_keeps_going_until_ctrl_c(tmp_path: Path) -> None:
+    with demo(tmp_path, "--seconds", "0.5", "--keep-going") as process:
+        said = read_until(process, "until Ctrl-C")
+        (folder,) = tmp_path.iterdir()
+        assert re.search(r"http://127\.0\.0\.1:\d+", said)
+        assert str(folder) in said
+        process.send_signal(signal.SIGTERM)
+        _, complaints = process.communicate(timeout=LIMIT)
+    assert process.returncode == 0
+    assert complaints.startswith("stopped")
+    assert folder.exists()

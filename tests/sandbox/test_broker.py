@@ -1,0 +1,69 @@
+"""The embedded broker, as any client of Kafka meets it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from stream_sync.sandbox.broker import Broker
+
+TOPIC = "people"
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with Broker({TOPIC: 4, "empty": 2}) as running:
+        yield running
+
+
+def test_what_is_written_is_read_back(broker: Broker) -> None:
+    for number in range(20):
+        broker.write(TOPIC, b"%d" % number, b"value", (("reason", b"none"),))
+    broker.write(TOPIC, b"gone", None)
+    broker.flush()
+    kept = broker.read(TOPIC)
+    assert {record.key for record in kept} == {*(b"%d" % number for number in range(20)), b"gone"}
+    assert {record.value for record in kept if record.headers == {"reason": b"none"}} == {b"value"}
+    assert [record.value for record in kept if not record.headers] == [None]
+
+
+def test_a_topic_has_the_partitions_asked_for(broker: Broker) -> None:
+    topics = AdminClient({"bootstrap.servers": broker.bootstrap}).list_topics(timeout=10).topics
+    assert {name: len(topic.partitions) for name, topic in topics.items()} == {TOPIC: 4, "empty": 2}
+    assert broker.ends("empty") == {0: 0, 1: 0}
+    assert broker.read("empty") == []
+
+
+def test_records_of_one_key_keep_their_order(broker: Broker) -> None:
+    for number in range(50):
+        broker.write(TOPIC, b"one", b"%d" % number)
+    broker.flush()
+    assert [record.value for record in broker.read(TOPIC)] == [b"%d" % number for number in range(50)]
+
+
+def test_a_group_starts_at_once_and_its_commits_are_seen(broker: Broker) -> None:
+    broker.write(TOPIC, b"one", b"value")
+    broker.flush()
+    settings = {"bootstrap.servers": broker.bootstrap, "group.id": "readers", "enable.auto.commit": False}
+    began = time.monotonic()
+    with Consumer({**settings, "auto.offset.reset": "earliest"}) as consumer:
+        consumer.subscribe([TOPIC])
+        message = consumer.poll(10)
+        assert message is not None
+        assert time.monotonic() - began < 3, "a broker's own first wait for members takes that long"
+        assert sum(broker.committed("readers", TOPIC).values()) == 0
+        consumer.commit(message=message, asynchronous=False)
+    assert sum(broker.committed("readers", TOPIC).values()) == 1
+    assert broker.ends(TOPIC) == broker.committed("readers", TOPIC)
+
+
+def test_it_is_gone_after_its_block() -> None:
+    with Broker({TOPIC: 1}) as broker:
+        client = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+        client.list_topics(timeout=10)
+    with pytest.raises(KafkaException):
+        client.list_topics("new", timeout=0.2)
