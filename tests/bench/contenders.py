@@ -9,34 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from tests.bench.changes import TYPES
-from tests.bench.load import PARTITIONS
 from tests.bench.people import ATTRIBUTES, FIELDS, WHERE
-from tests.bench.workspace import Workspace
-from tests.rig.client import LIMIT
+from tests.bench.place import Place
 
 ACTIVATION = "customers"
 RUN = "BENCH_RUN"
 """The environment variable that tells the runs of the service apart."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """What a run needs: addresses, and a folder for its files."""
-
-    bootstrap: str
-    sandbox: str
-    drain: str
-    folder: Path
-
-    def workspace(self, run: str) -> Workspace:
-        """What the sandbox got in this run of the service."""
-        return Workspace(f"{self.sandbox}/sandbox/braze/{run}")
 
 
 class Contender(msgspec.Struct, frozen=True):
@@ -48,8 +30,8 @@ class Contender(msgspec.Struct, frozen=True):
     command: Callable[[Place, str, int], Sequence[str]]
     delivers: bool = False
     """Whether the sandbox's people can be checked."""
-    prepare: Callable[[Place, str, str], None] | None = None
-    """Called before the run with the topic and the run's name."""
+    prepare: Callable[[Place, str, str], Sequence[str]] | None = None
+    """The command that has to run before, for the topic and the run's name."""
 
 
 def _naive(place: Place, topic: str, records: int) -> Sequence[str]:
@@ -66,15 +48,8 @@ def _service(place: Place, topic: str, records: int) -> Sequence[str]:
     return [sys.executable, "-m", "stream_sync", "run", "-c", str(config), "--until-caught-up"]
 
 
-def _go_on(place: Place, topic: str, run: str) -> None:
-    """Makes the run go on where another ended, at the topic's beginning: only from a first start is every update sent
-    whole.
-    """
-    positions = [TopicPartition(topic, number, 0) for number in range(PARTITIONS)]
-    asked = ConsumerGroupTopicPartitions(f"bench-{run}.{ACTIVATION}", positions)
-    admin = AdminClient({"bootstrap.servers": place.bootstrap})
-    for answer in admin.alter_consumer_group_offsets([asked]).values():
-        answer.result(LIMIT)
+def _go_on(place: Place, topic: str, run: str) -> Sequence[str]:
+    return [sys.executable, "-m", "tests.bench.go_on", place.bootstrap, topic, f"bench-{run}.{ACTIVATION}"]
 
 
 CONTENDERS = (

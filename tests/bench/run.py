@@ -8,30 +8,23 @@ Invariants:
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import platform
 import shlex
 import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 
 from tests.bench import report
-from tests.bench.contenders import CONTENDERS, RUN, Contender, Place
+from tests.bench.contenders import CONTENDERS, RUN, Contender
 from tests.bench.load import PARTITIONS
-from tests.bench.processes import BenchError, Measured, measure, run_to_end, serving
+from tests.bench.place import EMPTY, FULL, Place, check, check_command, load, open_place
+from tests.bench.processes import BenchError, Measured, measure, run_to_end
 from tests.bench.profile import hottest
-from tests.bench.workspace import Workspace
-from tests.rig.client import Kafka
-from tests.rig.server import KafkaServer
 
-FULL, EMPTY = "bench.customers", "bench.nothing"
-SEED = 1
 console = Console(stderr=True)
 
 
@@ -39,8 +32,10 @@ def main() -> None:
     args = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        with _place() as place:
-            _load(place, args)
+        console.print("Starting Kafka and the sandbox …")
+        with open_place() as place:
+            console.print(f"Loading {args.changes:,} changes of {args.people:,} people …")
+            load(place, args.changes, args.people)
             if args.keep:
                 _keep(place, args.changes)
             elif args.profile:
@@ -73,41 +68,6 @@ def _arguments() -> argparse.Namespace:
     return args
 
 
-@contextlib.contextmanager
-def _place() -> Iterator[Place]:
-    """Kafka, the sandbox and the drain, each a process of its own, until the block ends."""
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-sync-bench-")))
-        console.print("Starting Kafka and the sandbox …")
-        kafka = stack.enter_context(KafkaServer())
-        sandbox = [sys.executable, "-m", "stream_sync", "sandbox", "--port", "0"]
-        drain = [sys.executable, "-m", "tests.bench.drain"]
-        yield Place(
-            kafka.bootstrap,
-            stack.enter_context(serving(sandbox, folder / "sandbox.log")),
-            stack.enter_context(serving(drain, folder / "drain.log")),
-            folder,
-        )
-
-
-def _load(place: Place, args: argparse.Namespace) -> None:
-    console.print(f"Loading {args.changes:,} changes of {args.people:,} people …")
-    Kafka(place.bootstrap).create_topic(EMPTY, PARTITIONS)
-    wanted = {
-        "--bootstrap": place.bootstrap,
-        "--topic": FULL,
-        "--changes": args.changes,
-        "--people": args.people,
-        "--seed": SEED,
-        "--expected": _expected(place),
-    }
-    run_to_end([sys.executable, "-m", "tests.bench.load", *(str(word) for pair in wanted.items() for word in pair)])
-
-
-def _expected(place: Place) -> Path:
-    return place.folder / "expected.json"
-
-
 def _bench(place: Place, args: argparse.Namespace) -> None:
     chosen = [contender for contender in CONTENDERS if not args.only or contender.name in args.only]
     rounds = []
@@ -132,21 +92,15 @@ def _run(place: Place, contender: Contender, topic: str, records: int, run: str)
     command = contender.command(place, topic, records)
     delivers = contender.delivers and records > 0
     log = place.folder / f"{run}.log"
-    if contender.prepare is not None:
-        contender.prepare(place, topic, run)
     try:
+        if contender.prepare is not None:
+            run_to_end(contender.prepare(place, topic, run))
         measured = measure(command, log, {RUN: run}, workspace.has_people if delivers else None)
         if delivers:
-            _check(place, workspace)
+            check(place, workspace)
     except BenchError as error:
         raise BenchError(f"{run}: {error}") from None
     return measured
-
-
-def _check(place: Place, workspace: Workspace) -> None:
-    """Raises BenchError with the first differences; the workspace is emptied where there are none."""
-    run_to_end([sys.executable, "-m", "tests.bench.check", str(_expected(place)), workspace.address])
-    workspace.clear()
 
 
 def _profile(place: Place, args: argparse.Namespace) -> None:
@@ -157,11 +111,11 @@ def _profile(place: Place, args: argparse.Namespace) -> None:
     recorder = [spy, "record", "--format", "raw", "--rate", "500", "--output", str(args.profile), "--"]
     command = [*recorder, *service.command(place, FULL, args.changes)]
     if service.prepare is not None:
-        service.prepare(place, FULL, "profile")
+        run_to_end(service.prepare(place, FULL, "profile"))
     log = place.folder / "profile.log"
     measure(command, log, {RUN: "profile"})
     try:
-        _check(place, place.workspace("profile"))
+        check(place, place.workspace("profile"))
     except BenchError as error:
         # The recorder's exit status is not the service's.
         raise BenchError(f"{error}\n{log.read_text()}") from None
@@ -176,9 +130,9 @@ def _keep(place: Place, changes: int) -> None:
     print(f"Kafka {place.bootstrap}, topic {FULL}; sandbox {place.sandbox}; files {place.folder}\n")
     print(f"By hand, each run of the service with a new {RUN}; see what it did at {place.workspace('1').address}:\n")
     for contender in CONTENDERS:
-        print(f"  {RUN}=1 {shlex.join(contender.command(place, FULL, changes))}")
-    check = [sys.executable, "-m", "tests.bench.check", str(_expected(place)), place.workspace("1").address]
-    print(f"\n  {shlex.join(check)}\n\nCtrl-C ends everything.", flush=True)
+        before = f"{shlex.join(contender.prepare(place, FULL, '1'))} && " if contender.prepare is not None else ""
+        print(f"  {contender.name}: {before}{RUN}=1 {shlex.join(contender.command(place, FULL, changes))}\n")
+    print(f"  check: {shlex.join(check_command(place, place.workspace('1')))}\n\nCtrl-C ends everything.", flush=True)
     signal.pause()
 
 
