@@ -25,7 +25,8 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     throttle: float = 0.0
     """Share answered with `throttle_status`; nothing is done."""
     throttle_status: int = 429
-    throttle_headers: Throttling = "mau"
+    throttle_headers: Throttling | None = None
+    """None = as the vendor does it."""
     throttle_wait: float = 1.0
     error: float = 0.0
     """Share answered with `error_status`; nothing is done."""
@@ -46,6 +47,8 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Latency more, from 0 to this, each time."""
     drip: float = 0.0
     """The answer comes byte by byte with this pause between."""
+    attributes: tuple[str, ...] = ()
+    """Custom attributes that were made in this account, where the vendor ignores those that were not."""
     apply_within: float = 0.0
     """Answered at once, done some time later, at most this much, in any order."""
     refuse_key: bool = False

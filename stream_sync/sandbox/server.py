@@ -18,8 +18,8 @@ from urllib.parse import quote, unquote
 from aiohttp import web
 
 from stream_sync.config.values import Rate
-from stream_sync.sandbox import braze, looking
-from stream_sync.sandbox.faults import NONE, Faults
+from stream_sync.sandbox import braze, crisp, looking, voyado
+from stream_sync.sandbox.faults import NONE, Faults, Throttling
 from stream_sync.sandbox.throttling import budget_headers, refusal_headers
 from stream_sync.sandbox.workspace import Answer, Asked, Workspace
 
@@ -35,10 +35,16 @@ class Vendor(NamedTuple):
     """The JSON of an answer that a knob or the limit gives, by its status."""
     limit_headers: bool = False
     """Whether answers tell what the limit leaves."""
+    throttling: Throttling = "none"
+    """How a 429 says how long to wait, unless a knob says otherwise."""
+    rate_limit: Rate | None = None
+    """The limit that every account has, unless the sandbox was given one."""
 
 
 VENDORS: Mapping[str, Vendor] = {
-    "braze": Vendor(braze.answer, braze.show, braze.failure, limit_headers=True),
+    "braze": Vendor(braze.answer, braze.show, braze.failure, limit_headers=True, throttling="mau"),
+    "crisp": Vendor(crisp.answer, crisp.show, crisp.failure),
+    "voyado": Vendor(voyado.answer, voyado.show, voyado.failure, rate_limit=voyado.RATE_LIMIT),
 }
 MAX_BODY = 16 << 20
 MAX_WORKSPACES = 1000
@@ -94,8 +100,9 @@ class Sandbox:
             if vendor not in VENDORS or len(self._workspaces) >= MAX_WORKSPACES:
                 raise KeyError(vendor)
             key = self._keys.get(name)
-            show = VENDORS[vendor].show
-            found = Workspace(vendor, name, show, key=key, rate_limit=self._rate_limit, journal=self._journal)
+            simulated = VENDORS[vendor]
+            limit = self._rate_limit or simulated.rate_limit
+            found = Workspace(vendor, name, simulated.show, key=key, rate_limit=limit, journal=self._journal)
             found.faults = self.faults
             self._workspaces[vendor, name] = found
         return found
@@ -156,12 +163,13 @@ class Sandbox:
         """The response, None for a cut connection; does what the answer says, unless a fault comes first."""
         dice, window = workspace.dice, workspace.window
         faults, vendor = dice.faults, VENDORS[workspace.vendor]
+        throttling = faults.throttle_headers or vendor.throttling
         step = asked.fault = dice.step()
         headers: dict[str, str] = {}
         if step is None and window is not None:
             if window.take(now):
                 if vendor.limit_headers:
-                    headers = budget_headers(window, faults.throttle_headers, now, asked.at)
+                    headers = budget_headers(window, throttling, now, asked.at)
             else:
                 step = asked.fault = "throttle"
         match step:
@@ -174,7 +182,7 @@ class Sandbox:
                 return None
             case "throttle":
                 wait = window.wait(now) if window and not faults.throttle else faults.throttle_wait
-                headers = refusal_headers(faults.throttle_headers, wait, asked.at)
+                headers = refusal_headers(throttling, wait, asked.at)
                 return _failed(vendor, faults, faults.throttle_status, headers)
             case "error":
                 return _failed(vendor, faults, faults.error_status)
