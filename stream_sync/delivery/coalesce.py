@@ -1,20 +1,20 @@
 """A lane's backlog: intents that wait to be sent, one per person, newer ones merged into older ones.
 
 Invariants:
-- One person's intents leave in the order in which they came; within a partition they merge, across partitions they
-  queue behind one another.
+- One person's intents of a partition merge and leave in the order in which they came. Those of several partitions
+  queue behind one another, one a partition (two where an attempt failed): what comes last, leaves last.
 - A person who is busy at the destination blocks only their own intents.
 - A Delete waits from when it is the person's only intent; any write of the same partition meanwhile cancels it, and so
-  does one of another partition with a newer source commit time.
-- An intent is in at most one queue under its current state; what a queue holds under another state is stale, and is
-  skipped where it is met.
+  does one of another partition that is not older by source commit time.
+- Only a person's first intent is READY or WAITING. What a queue holds under another state is stale: it is skipped where
+  it is met, and swept out before there are more stale entries than people.
 - Pure: time is an argument; nothing is sent or awaited here.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal
 
 from stream_sync.delivery.deletes import WaitingDeletes
@@ -25,6 +25,8 @@ from stream_sync.model import Intent, Record
 Sort = Literal["writes", "deletes"]
 SPLIT_AFTER = 10
 """After so many failed attempts while others succeed, a person is sent alone."""
+FEW = 1000
+"""So many entries of a queue are never swept."""
 
 
 class Backlog:
@@ -46,16 +48,19 @@ class Backlog:
 
     def __iter__(self) -> Iterator[Pending]:
         for head in self._heads.values():
-            pending: Pending | None = head
-            while pending is not None:
-                yield pending
-                pending = pending.behind
+            yield from _chain(head)
 
     def add(
-        self, intent: Intent, acknowledgement: Acknowledgement, offset: int, record: Record, ts_ms: int | None, now: float
+        self,
+        intent: Intent,
+        acknowledgement: Acknowledgement,
+        offset: int,
+        record: Record,
+        ts_ms: int | None,
+        now: float,
     ) -> Pending:
         """Takes an intent in and returns what it is part of now."""
-        pending = Pending(intent, acknowledgement, [offset], record, ts_ms, now)
+        pending = Pending(intent, acknowledgement, [offset], record, ts_ms, ts_ms, now)
         identifier = intent.identifier
         head = self._heads.setdefault(identifier, pending)
         if head is not pending:
@@ -73,18 +78,16 @@ class Backlog:
     def put_back(self, pending: Pending, now: float) -> None:
         """An attempt failed: the intent is the person's first again, merged with a newer one of its partition."""
         head = self._heads.get(pending.intent.identifier)
-        follows = False
+        self.deletes += pending.is_delete
         if head is not None and head.acknowledgement is pending.acknowledgement:
-            follows = head.state is State.FOLLOWING
             self.deletes -= head.is_delete
-            merge(pending, head).behind = head.behind
-            pending.holds = head.holds
+            self._merge(pending, head)
+            pending.behind = head.behind
         else:
             pending.behind = head
             _block(head)
         self._heads[pending.intent.identifier] = pending
-        self.deletes += pending.is_delete
-        if follows:
+        if pending.holds:
             pending.state = State.FOLLOWING
         else:
             self._place(pending, now)
@@ -95,7 +98,7 @@ class Backlog:
         taken: list[Pending] = []
         while ready and len(taken) < most:
             pending = ready.popleft()
-            if pending.state is not State.READY or pending.is_delete is not (sort == "deletes"):
+            if not _is_ready(pending, sort):
                 continue
             identifier = pending.intent.identifier
             if identifier in busy:
@@ -143,7 +146,7 @@ class Backlog:
     def oldest_ready(self, sort: Sort) -> float | None:
         """Since when the first ready intent waits to be sent; None where there is none."""
         ready = self._ready[sort]
-        while ready and ready[0].state is not State.READY:
+        while ready and not _is_ready(ready[0], sort):
             ready.popleft()
         return ready[0].since if ready else None
 
@@ -153,15 +156,23 @@ class Backlog:
 
     def follow(self, delete: Pending, insert: Pending) -> None:
         """Lets a Delete wait until `insert` is Delivered."""
-        if delete.is_delete and delete.state is not State.GONE:
-            self.defer(delete)
-            insert.followers += (delete.intent.identifier,)
+        hold = object()
+        if self.defer(delete, hold):
+            insert.followers += ((delete.intent.identifier, hold),)
+
+    def start_following(self, delivered: Pending, now: float) -> None:
+        """The Deletes that followed this intent wait for it no longer."""
+        for identifier, hold in delivered.followers:
+            self.start_deferred((identifier,), hold, now)
 
     def drop_following(self, failed: Pending, now: float) -> None:
-        """The Deletes that followed this intent are not sent: the new identifier was not taken."""
-        for delete in self._deferred(failed.followers):
-            self._remove(delete, now)
-            self._superseded(delete)
+        """The Deletes that followed this intent are not sent, nor those that followed them: the new identifier was not
+        taken."""
+        for identifier, hold in failed.followers:
+            for delete in self._deferred((identifier,), hold):
+                self._remove(delete, now)
+                self._superseded(delete)
+                self.drop_following(delete, now)
 
     def take_deletes(self, now: float) -> list[Pending]:
         """All Deletes, out of the backlog: they are the caller's."""
@@ -170,17 +181,20 @@ class Backlog:
             self._remove(delete, now)
         return deletes
 
-    def defer(self, delete: Pending) -> None:
-        """Lets a Delete wait until `start_deferred`, once for each time it was deferred."""
-        if delete.is_delete and delete.state is not State.GONE:
-            delete.state = State.FOLLOWING
-            delete.holds += 1
+    def defer(self, delete: Pending, hold: object) -> bool:
+        """Lets a Delete wait until `start_deferred` with the same mark; whether it is a Delete still."""
+        if not delete.is_delete or delete.state is State.GONE:
+            return False
+        delete.state = State.FOLLOWING
+        delete.holds |= {hold}
+        return True
 
-    def start_deferred(self, identifiers: Collection[str], now: float) -> None:
-        """The deferred Deletes of these people begin their waiting time."""
-        for delete in self._deferred(identifiers):
-            delete.holds -= 1
-            if delete.holds > 0:
+    def start_deferred(self, identifiers: Collection[str], hold: object, now: float) -> None:
+        """The Deletes of these people no longer wait for what has this mark; those that wait for nothing else begin
+        their waiting time."""
+        for delete in self._deferred(identifiers, hold):
+            delete.holds -= {hold}
+            if delete.holds:
                 continue
             if self._heads[delete.intent.identifier] is delete:
                 self._place(delete, now)
@@ -192,76 +206,103 @@ class Backlog:
         for pending in list(self):
             if pending.acknowledgement.revoked:
                 self._remove(pending, now)
+        self._waiting.sweep()
+        for sort in self._ready:
+            self._sweep(sort)
 
     def _join(self, head: Pending, pending: Pending, now: float) -> Pending:
-        previous, tail = None, head
-        while tail.behind is not None:
-            previous, tail = tail, tail.behind
-        if tail.acknowledgement is not pending.acknowledgement:
-            return self._queue_behind(previous, tail, pending, now)
-        was, was_delete = tail.state, tail.is_delete
-        merge(tail, pending)
-        self.deletes += tail.is_delete - was_delete
-        if was is State.FOLLOWING and tail.is_delete:
-            return tail
-        if previous is not None or was is State.BLOCKED:
-            tail.state = State.BLOCKED
-        elif was_delete or tail.is_delete:
-            self._place(tail, now)
-        return tail
+        if head.behind is not None or head.acknowledgement is not pending.acknowledgement:
+            return self._join_partitions(list(_chain(head)), pending, now)
+        was_delete = head.is_delete
+        self._merge(head, pending)
+        if head.state is not State.BLOCKED and not head.holds and (was_delete or head.is_delete):
+            self._place(head, now)
+        return head
 
-    def _queue_behind(self, previous: Pending | None, tail: Pending, pending: Pending, now: float) -> Pending:
+    def _join_partitions(self, chain: Sequence[Pending], pending: Pending, now: float) -> Pending:
         """Intents of different partitions do not merge; only commit times tell which is the newer state."""
-        if _cancels(tail, pending):
-            pending.state = State.GONE
-            self._superseded(pending)
-            return tail
-        tail.behind = pending
-        pending.state = State.BLOCKED
-        self.deletes += pending.is_delete
-        if _cancels(pending, tail):
+        own = None
+        outdated = []
+        for other in chain:
+            if other.acknowledgement is pending.acknowledgement:
+                own = other
+            elif _cancels(other, pending):
+                pending.state = State.GONE
+                self._superseded(pending)
+                return other
+            elif _cancels(pending, other):
+                outdated.append(other)
+        if not pending.is_delete and any(other.is_delete for other in chain):
             pending.intent = pending.intent.as_whole("insert")
-            self._remove(tail, now)
-            self._superseded(tail)
-        return pending
+        last = chain[-1]
+        if own is None:
+            last.behind = own = pending
+            self.deletes += own.is_delete
+            own.state = State.BLOCKED
+        else:
+            self._merge(own, pending)
+            if own is not last:
+                self._unlink(own, now)
+                last.behind = own
+            own.state = State.FOLLOWING if own.holds else State.BLOCKED
+        for other in outdated:
+            self._remove(other, now)
+            self._superseded(other)
+            self.start_following(other, now)
+        return own
 
-    def _place(self, first: Pending, now: float) -> None:
-        """Puts a person's first intent where it belongs."""
+    def _merge(self, older: Pending, newer: Pending) -> None:
+        """The state of the merged one is the caller's to set."""
+        self.deletes -= older.is_delete
+        merge(older, newer)
+        self.deletes += older.is_delete
+
+    def _place(self, first: Pending, now: float, *, promoted: bool = False) -> None:
+        """Puts a person's first intent where it belongs. `promoted`: it takes the place of one that was before it."""
         if first.intent.identifier in self._people.busy:
             first.state = State.BLOCKED
         elif first.is_delete and not first.waited:
             self._waiting.start(first, now)
         else:
             first.state = State.READY
-            self._ready["deletes" if first.is_delete else "writes"].append(first)
+            sort: Sort = "deletes" if first.is_delete else "writes"
+            ready = self._ready[sort]
+            if promoted:
+                ready.appendleft(first)
+            else:
+                ready.append(first)
+            if len(ready) > 2 * len(self._heads) + FEW:
+                self._sweep(sort)
 
-    def _deferred(self, identifiers: Collection[str]) -> list[Pending]:
-        found = []
-        for identifier in set(identifiers):
-            pending = self._heads.get(identifier)
-            while pending is not None:
-                if pending.state is State.FOLLOWING:
-                    found.append(pending)
-                pending = pending.behind
-        return found
+    def _sweep(self, sort: Sort) -> None:
+        """Lets go of a queue's stale entries, those of an intent that is in it once more included."""
+        ready = self._ready[sort]
+        kept = {id(pending): pending for pending in ready if _is_ready(pending, sort)}
+        ready.clear()
+        ready.extend(kept.values())
+
+    def _deferred(self, identifiers: Collection[str], hold: object) -> list[Pending]:
+        heads = (self._heads.get(identifier) for identifier in set(identifiers))
+        return [pending for head in heads for pending in _chain(head) if hold in pending.holds]
 
     def _remove(self, gone: Pending, now: float) -> None:
         gone.state = State.GONE
-        identifier = gone.intent.identifier
-        previous, pending = None, self._heads.get(identifier)
-        while pending is not None and pending is not gone:
-            previous, pending = pending, pending.behind
-        if pending is None:
-            return
         self.deletes -= gone.is_delete
-        if previous is not None:
-            previous.behind = gone.behind
-        elif gone.behind is None:
+        self._unlink(gone, now)
+
+    def _unlink(self, pending: Pending, now: float) -> None:
+        """Takes it out of its person's chain; where it was the first, the next one is that now."""
+        identifier, next_one = pending.intent.identifier, pending.behind
+        head = self._heads[identifier]
+        if head is not pending:
+            next(before for before in _chain(head) if before.behind is pending).behind = next_one
+        elif next_one is None:
             del self._heads[identifier]
         else:
-            self._heads[identifier] = gone.behind
-            if gone.behind.state is State.BLOCKED:
-                self._place(gone.behind, now)
+            self._heads[identifier] = next_one
+            if next_one.state is State.BLOCKED:
+                self._place(next_one, now, promoted=True)
+        pending.behind = None
 
 
 def _block(pending: Pending | None) -> None:
@@ -269,8 +310,19 @@ def _block(pending: Pending | None) -> None:
         pending.state = State.BLOCKED
 
 
+def _chain(head: Pending | None) -> Iterator[Pending]:
+    while head is not None:
+        yield head
+        head = head.behind
+
+
+def _is_ready(pending: Pending, sort: Sort) -> bool:
+    return pending.state is State.READY and pending.is_delete is (sort == "deletes")
+
+
 def _cancels(write: Pending, delete: Pending) -> bool:
-    """Whether a write of another partition is known to be newer than a Delete."""
-    if write.is_delete or not delete.is_delete or write.ts_ms is None or delete.ts_ms is None:
+    """Whether a write of another partition is known to be no older than a Delete. Rows of two partitions are two rows:
+    in one transaction, the one that has the identifier wins over the one that left it."""
+    if write.is_delete or not delete.is_delete or write.newest_ms is None or delete.newest_ms is None:
         return False
-    return write.ts_ms > delete.ts_ms
+    return write.newest_ms >= delete.newest_ms

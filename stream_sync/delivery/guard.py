@@ -92,13 +92,13 @@ class DeleteGuard:
 
     def early(self, delete: Pending, assignment: Assignment) -> None:
         """A Delete of a record before `whole_until`."""
-        self._backlog.defer(delete)
+        self._backlog.defer(delete, assignment)
         self._early.setdefault(assignment, []).append(delete.intent.identifier)
 
     def check(self, now: float) -> None:
         """To be called after every batch that was taken in, before anything is sent; `now` in monotonic seconds."""
         for assignment in [a for a in self._early if (a.position or 0) >= a.whole_until or a.revoked]:
-            self._backlog.start_deferred(self._early.pop(assignment), now)
+            self._backlog.start_deferred(self._early.pop(assignment), assignment, now)
         if not self._backlog.deletes or self._latched is None:
             return
         used = self._backlog.deletes + self._sent()
@@ -142,4 +142,3 @@ class DeleteGuard:
 
     def _parked(self) -> None:
         self._parking -= 1
-

@@ -4,7 +4,7 @@ Invariants:
 - Delivered, Ignored and Parked settle at once; Rejected settles when Kafka has the dead letter.
 - Retry and Throttled put the intent back; only a Retry while the destination takes others counts as an attempt. After
   SPLIT_AFTER attempts a person is sent alone, after twice as many they are Rejected(`destination_error`).
-- A person who was rejected or ignored gets the whole row next time: the base of a delta is in doubt.
+- A person who was rejected, ignored or deleted gets the whole row next time: the base of a delta is in doubt.
 - More than `most_consecutive` rejections in a row halt the lane: that is a wrong mapping, not bad rows.
 """
 
@@ -87,8 +87,10 @@ class Outcomes:
                 if pending.ts_ms is not None:
                     times.append(pending.ts_ms)
                 if pending.followers:
-                    self._backlog.start_deferred(pending.followers, now)
-                if self._doubt:
+                    self._backlog.start_following(pending, now)
+                if pending.is_delete:
+                    self._doubt_base(pending.intent.identifier)
+                elif self._doubt:
                     self._doubt.pop(pending.intent.identifier, None)
             else:
                 self._other(pending, result, now)
@@ -154,7 +156,10 @@ class Outcomes:
     def _doubted(self, pending: Pending, now: float) -> None:
         if pending.followers:
             self._backlog.drop_following(pending, now)
-        self._doubt[pending.intent.identifier] = None
+        self._doubt_base(pending.intent.identifier)
+
+    def _doubt_base(self, identifier: str) -> None:
+        self._doubt[identifier] = None
         if len(self._doubt) > MOST_IN_DOUBT:
             del self._doubt[next(iter(self._doubt))]
 

@@ -32,6 +32,7 @@ class Gate:
         self._random = random
         self._not_before = 0.0
         self._failures = 0
+        self._probing = False
         self.in_flight = 0
         self.successes = 0
         """Answers so far that were not failures: whether others succeed."""
@@ -54,6 +55,7 @@ class Gate:
     def start(self) -> None:
         """A request starts."""
         self.in_flight += 1
+        self._probing = self.down
 
     def succeeded(self) -> None:
         """The destination answered; what it made of the people is another matter."""
@@ -64,7 +66,8 @@ class Gate:
     def failed(self, now: float, after: float | None) -> None:
         """The destination did not take the request; `after` is the wait that it asked for."""
         self.in_flight -= 1
-        self._failures += 1
+        if self._probing or not self.down:  # what was under way together fails together: that is one failure
+            self._failures += 1
         self.defer(now + max(after or 0.0, backoff(self._failures, self._random)))
 
     def throttled(self, now: float, after: float | None) -> None:

@@ -2,6 +2,7 @@
 
 Invariants:
 - A merge keeps every offset: merged records are settled together.
+- A Delete is deferred for as long as it has a `holds`; a write that it is merged with frees it of them.
 - Latest value of each name, union of what changed; anything then Delete is Delete; Delete then Insert or Update is an
   Insert of the whole row.
 - The newest record stands for the merged ones where it becomes a dead letter; the oldest commit time counts for
@@ -51,21 +52,24 @@ class Pending(msgspec.Struct, gc=False):
     offsets: list[int]
     record: Record
     ts_ms: int | None
+    """The commit time of the oldest merged record: how old what is sent is."""
+    newest_ms: int | None
+    """The commit time of the newest merged record: what is newer than this intent."""
     since: float
     """When the oldest merged record was taken in (monotonic seconds)."""
     state: State = State.READY
     waited: bool = False
     """A Delete whose waiting time is over."""
     due: float = 0.0
-    holds: int = 0
-    """For how many things a FOLLOWING Delete waits."""
+    holds: frozenset[object] = frozenset()
+    """What a FOLLOWING Delete waits for, each by its own mark."""
     attempts: int = 0
     """Failed attempts while the destination took others."""
     successes_seen: int = 0
     behind: Pending | None = None
     """The same person's next intent, of another partition."""
-    followers: tuple[str, ...] = ()
-    """Old identifiers whose Deletes wait until this is Delivered."""
+    followers: tuple[tuple[str, object], ...] = ()
+    """Old identifiers whose Deletes wait until this is Delivered, each with the mark in the Delete's `holds`."""
 
     @property
     def is_delete(self) -> bool:
@@ -97,9 +101,9 @@ def merge(older: Pending, newer: Pending) -> Pending:
     older.offsets += newer.offsets
     older.record = newer.record
     older.ts_ms = min((ts for ts in (older.ts_ms, newer.ts_ms) if ts is not None), default=None)
+    older.newest_ms = newer.newest_ms
     older.since = min(older.since, newer.since)
     older.waited = False
-    if not older.is_delete:
-        older.holds = 0
+    older.holds = older.holds | newer.holds if older.is_delete else frozenset()
     older.followers += newer.followers
     return older
