@@ -27,14 +27,15 @@ DELETED, OP, SOURCE_TS_MS, TS_MS = "__deleted", "__op", "__source_ts_ms", "__ts_
 ADDED = (DELETED, OP, SOURCE_TS_MS, TS_MS)
 """The fields that the transformation may have added and that are read. A table's own columns stand beside them."""
 
-_OPS = {"r", "c", "u", "d", "t"}
+Op = Literal["r", "c", "u", "d", "t"]
+_OPS: dict[str, Op] = {"r": "r", "c": "c", "u": "u", "d": "d", "t": "t"}
 _parse = msgspec.json.Decoder().decode
 
 
 class Meaning(NamedTuple):
     """`d`: the row is how it was before."""
 
-    op: Literal["r", "c", "u", "d", "t"]
+    op: Op
     ts_ms: int | None
 
 
@@ -44,17 +45,17 @@ def meaning(deleted: Any, op: Any, times: Iterable[Any], record: Record) -> Mean
     ts_ms = next((time for time in times if _is_time(time)), None)
     if op is None:
         op, ts_ms = _of_headers(record, ts_ms)
-    if deleted is not None and deleted not in ("true", "false"):
+    if deleted not in (None, "true", "false"):
         return undecodable("unknown_shape", '`__deleted` is neither "true" nor "false", so nobody knows what it means')
     if deleted == "true" or (op == "d" and deleted is None):
         return Meaning("d", ts_ms)
     if op is None:
         return Meaning("r", ts_ms)
-    if op not in _OPS:
+    if not isinstance(op, str) or op not in _OPS:
         return undecodable("unknown_op", "`__op` is none of r, c, u, d and t")
     if op == "d":
         return undecodable("unknown_shape", '`__op` says d, but `__deleted` is "false"')
-    return Meaning(op, ts_ms)
+    return Meaning(_OPS[op], ts_ms)
 
 
 def _of_headers(record: Record, ts_ms: int | None) -> tuple[Any, int | None]:

@@ -151,7 +151,7 @@ class FlattenedJson(Keyed):
             _parse(payload)
         except UNREADABLE as error:
             return unreadable(error, payload)
-        return undecodable("unknown_shape", "the value is no JSON object")
+        return undecodable("unknown_shape", "the value is no flattened row")
 
     def _doubtful(self, record: Record, row: Row, payload: bytes, layout: _Layout, columns: RowColumns) -> Decoded:
         if layout is self._bare and self._untyped:
@@ -172,7 +172,8 @@ class FlattenedJson(Keyed):
         name = schema.get("name")
         name = name if isinstance(name, str) else ""
         fields = connect_schema.fields(schema)
-        is_envelope = "op" in fields and fields.get("source", {}).get("type") == "struct"
+        structs = {field for field, kind in fields.items() if kind.get("type") == "struct"}
+        is_envelope = name.endswith(".Envelope") or ("op" in fields and structs & {"source", "before", "after"})
         if is_envelope or control_record(None, name) is not None:
             return _Described(name)
         layout = self._layout(self._shapes.of(connect_schema.column_types(schema, self._shapes.needed)))
@@ -194,9 +195,10 @@ def _not_a_row(payload: bytes, described: _Described) -> NotAChange | Undecodabl
     try:
         if described.name is None and not _TELLING & _members(payload).keys():
             return None
-        return not_flattened(_parse(payload), described.name)
+        parsed = _parse(payload)
     except UNREADABLE:
         return None
+    return not_flattened(parsed, described.name)
 
 
 def _present(row: Row, attribute: str) -> Any:

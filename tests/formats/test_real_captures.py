@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stream_sync.formats.decoder import Decoder
-from stream_sync.model import Change
+from stream_sync.model import Absent, Change
 from tests.fixtures.kinds import records as kinds
 from tests.fixtures.warehouse import records as warehouse
 from tests.formats.reading import Held, decoder, values
@@ -39,6 +39,25 @@ def test_schemas_on_and_off_give_the_same_values_of_every_kind(table: str) -> No
     assert plain
     # By their writing: NaN is not equal to itself.
     assert repr(plain) == repr(told(decoder({}, types), kinds.records("json-schema", topic), types))
+
+
+@pytest.mark.parametrize("table", kinds.TYPES)
+def test_cloudevents_tell_the_same_as_envelopes(table: str) -> None:
+    types, topic = kinds.TYPES[table], f"srv.shop.{table}"
+    envelopes = told(decoder(types), kinds.records("json", topic), types)
+    events = told(decoder(types), kinds.records("cloudevents", topic), types)
+    # All but `incomplete`, which may be true where nothing is absent.
+    assert repr([part[:-1] for part in events]) == repr([part[:-1] for part in envelopes])
+
+
+@pytest.mark.parametrize("table", kinds.TYPES)
+@pytest.mark.parametrize("capture", ["fl_rwt", "fl_default"])
+def test_schemas_on_and_off_give_the_same_values_of_flattened_rows(table: str, capture: str) -> None:
+    types, topic = kinds.TYPES[table], f"srv.shop.{table}"
+    plain = told(decoder(types, format="flattened"), kinds.records(f"{capture}-json", topic), types)  # type: ignore[arg-type]
+    wrapped = kinds.records(f"{capture}-json-schema", topic)  # type: ignore[arg-type]
+    assert plain
+    assert repr(plain) == repr(told(decoder({}, types, format="flattened"), wrapped, types))
 
 
 @pytest.mark.parametrize("table", warehouse.TYPES)
@@ -96,6 +115,31 @@ def test_the_stream_ends_as_the_table(table: warehouse.Table, encoding: warehous
             people[row[key]] = row
         elif change.key_columns is not None:
             people.pop(values(change.key_columns, change.key, [key])[key], None)
-    expected = [as_values(row, types) for row in warehouse.rows(table, "final")]
-    assert people == {row[key]: row for row in expected}
+    assert people == final(table, types)
+
+
+@pytest.mark.parametrize("encoding", ["flat-json", "flat-json-schema"])
+@pytest.mark.parametrize("table", warehouse.FLAT_TYPES)
+def test_flattened_rows_end_as_the_table(table: warehouse.FlatTable, encoding: warehouse.Flattened) -> None:
+    types = warehouse.FLAT_TYPES[table]
+    key = next(iter(types))
+    source = decoder({} if encoding == "flat-json-schema" else types, types, format="flattened")
+    people: dict[Any, dict[str, Any]] = {}
+    for record in warehouse.flattened(table, encoding):
+        change = source.decode(Held(record.value, record.key, record.headers))
+        assert isinstance(change, Change)
+        assert (change.ts_ms is None) == (change.op == "tombstone")
+        if change.after is not None:
+            row = values(change.columns, change.after, types)
+            known = {name: value for name, value in row.items() if value is not Absent.UNAVAILABLE}
+            people[row[key]] = {**people.get(row[key], {}), **known}
+        elif change.key_columns is not None:
+            people.pop(values(change.key_columns, change.key, [key])[key], None)
+    assert people == final(table, types)
+
+
+def final(table: warehouse.FlatTable, types: Mapping[str, str]) -> dict[Any, dict[str, Any]]:
+    key = next(iter(types))
+    expected = {row[key]: as_values(row, types) for row in warehouse.rows(table, "final")}
     assert expected
+    return expected

@@ -127,7 +127,8 @@ def test_a_value_too_large_to_look_at() -> None:
 def test_records_of_other_formats_say_which() -> None:
     source = decoder({"id": "int"})
     hints = {
-        "flattened": "format: flattened",
+        "fl_rwt-json": "format: flattened",
+        "fl_default-json-schema": "format: flattened",
         "avro": "encoding: avro",
     }
     for encoding, hint in hints.items():
