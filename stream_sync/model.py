@@ -81,6 +81,15 @@ class Columns(Protocol):
         """Reads a column's wire value, or an `Absent` member. Cheap; equal wire values mean equal values."""
         ...
 
+    @property
+    def names(self) -> Sequence[str]:
+        """The columns that rows have, in the order of `wire`."""
+        ...
+
+    def wire(self, row: Row) -> tuple[Any, ...]:
+        """All wire values of a row, as `raw` gives them, in the order of `names`. The cheapest way to compare rows."""
+        ...
+
     def raws(self, names: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
         """Reads several columns' wire values at once, in the order of `names`, which may be empty."""
         ...

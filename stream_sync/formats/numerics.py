@@ -21,6 +21,7 @@ from stream_sync.model import UnrepresentableError, WireValueError
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,4})?")
 _NO_NUMBERS = frozenset({"NAN", "INFINITY", "+INFINITY", "-INFINITY", "POSITIVE_INFINITY", "NEGATIVE_INFINITY"})
+_NO_NUMBERS_START = frozenset("NnIiPp+-")
 _FLOATS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _LONGEST = 4096
 """Bytes of the longest decimal, about 9,864 digits. Conversion takes the square of the length: PostgreSQL's longest,
@@ -106,10 +107,10 @@ def decimal_reader(scale: int) -> Callable[[Any], Decimal]:
     """
 
     def read_text(wire: str) -> Decimal:
-        if wire.upper() in _NO_NUMBERS:
+        if wire[:1] in _NO_NUMBERS_START and wire.upper() in _NO_NUMBERS:
             raise UnrepresentableError("is not a finite number")
         try:
-            octets = base64.b64decode(wire, validate=True)
+            octets = binascii.a2b_base64(wire, strict_mode=True)
         except (binascii.Error, ValueError):
             return _from_text(wire)
         return _unscaled(octets, scale)

@@ -28,6 +28,8 @@ class RowColumns:
         self._types = types
         self._attributes = attributes
         self._checked = checked
+        self.names = tuple(attributes)
+        self.wire: Callable[[Row], tuple[Any, ...]] = msgspec.structs.astuple
 
     def raw(self, name: str) -> Callable[[Row], Any]:
         return operator.attrgetter(self._attributes[name])
@@ -97,6 +99,8 @@ class Shape:
         self.Row = row_class("Row", loose=False, required=True)
         self.LenientRow = row_class("LenientRow", loose=False, required=False)
         self.LooseRow = row_class("LooseRow", loose=True, required=False)
+        self.BareRow = msgspec.defstruct("BareRow", [(attribute, Any) for attribute in attributes.values()], gc=False)
+        """For a decoder whose schema proves by itself what `Row` proves. Takes wire values in the order of `attributes`."""
         self.columns = RowColumns(self.types, attributes, checked=False)
         self.checked = RowColumns(self.types, attributes, checked=True)
         self.needles = unavailable.json_needles(tuple(mark for kind in types.values() for mark in kind.marks))

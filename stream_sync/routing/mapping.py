@@ -11,9 +11,11 @@ Invariants:
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import compress
+from operator import ne
 
 import msgspec
 
@@ -85,20 +87,29 @@ class Standing(enum.Enum):
 Member = Person | Standing
 
 
-def identifier_text(value: Value, *, is_email: bool) -> str | None:
+def identifier_text(value: Value, is_email: bool) -> str | None:
     """The identifier as it is compared, locked and sent: trimmed, e-mails lower-cased; None where it is empty.
 
     Raises EvaluationError for a type that identifies nobody (bool, float, list …).
     """
-    if value is None:
-        return None
     if value.__class__ is str:
         text = value.strip()
+    elif value is None:
+        return None
     elif isinstance(value, (int, Decimal, date)) and not isinstance(value, bool):
         text = format(value, "f") if isinstance(value, Decimal) else str(value)
     else:
         raise EvaluationError(f"an identifier cannot be of type {type(value).__name__}: cast it to text")
     return (text.lower() if is_email else text) or None
+
+
+class Use(msgspec.Struct, frozen=True, gc=False):
+    """What one column is read for."""
+
+    standing: bool
+    """Whether `member` depends on it."""
+    targets: tuple[tuple[str, Callable[[Row], Sent | Omitted]], ...]
+    """The mapped values that depend on it: name, and the value in the form sent as a function of a row."""
 
 
 class Compiled:
@@ -109,16 +120,13 @@ class Compiled:
         self._notice = notice
         self._where = self.condition(plan.where)
         self._identifier = [(part.name, self.value(part.expression), part.is_email) for part in plan.identifier]
-        standing = {*plan.identifier_columns, *(plan.where.columns if plan.where else ())}
-        self.standing_inputs = columns.raws(sorted(standing))
-        """The wire values that `member` depends on: where they are equal, so is the member."""
         self._targets = [(target.name, self.sent(target)) for target in plan.targets]
-        single = [target for target in plan.targets if len(target.expression.columns) == 1]
-        several = [target for target in plan.targets if len(target.expression.columns) != 1]
-        self._single_inputs = columns.raws([target.expression.columns[0] for target in single])
-        self._single = [(target.name, self.sent(target)) for target in single]
-        self._several = [
-            (columns.raws(target.expression.columns), target.name, self.sent(target)) for target in several
+        standing = {*plan.identifier_columns, *(plan.where.columns if plan.where else ())}
+        readers = list(zip(plan.targets, self._targets, strict=True))
+        self._wire = columns.wire
+        self._uses = [
+            Use(name in standing, tuple(made for target, made in readers if name in target.expression.columns))
+            for name in columns.names
         ]
 
     def condition(self, where: Expression | None) -> Callable[[Row], Value] | None:
@@ -144,8 +152,9 @@ class Compiled:
 
     def member(self, row: Row) -> Member:
         """Whether the row is in the segment, and as whom."""
+        where = self._where
         try:
-            if self._where is not None and self._where(row) is not True:
+            if where is not None and where(row) is not True:
                 return Standing.OUTSIDE
         except UnrepresentableError:
             return Standing.UNKNOWN
@@ -155,12 +164,36 @@ class Compiled:
         """Who the row is, whatever the segment."""
         try:
             for name, value, is_email in self._identifier:
-                text = identifier_text(value(row), is_email=is_email)
+                text = identifier_text(value(row), is_email)
                 if text is not None:
                     return Person(name, text)
         except UnrepresentableError:
             return Standing.UNKNOWN
         return Standing.NAMELESS
+
+    def differing(self, before: Row, after: Row) -> list[Use]:
+        """The uses of the columns whose wire values differ."""
+        wire = self._wire
+        return list(compress(self._uses, map(ne, wire(before), wire(after))))
+
+    def changed(self, differing: Iterable[Use], before: Row, after: Row) -> dict[str, Sent]:
+        """The mapped values that differ, as they are now."""
+        found: dict[str, Sent] = {}
+        for use in differing:
+            for name, sent in use.targets:
+                now = sent(after)
+                if now.__class__ is Omitted:
+                    self.omitted(now, name)
+                elif self._was_other(sent, before, now):
+                    found[name] = now
+        return found
+
+    @staticmethod
+    def _was_other(sent: Callable[[Row], Sent | Omitted], before: Row, now: Sent) -> bool:
+        try:
+            return bool(sent(before) != now)
+        except DataError:
+            return True  # what it was cannot be known, so it may have changed
 
     def whole(self, row: Row) -> dict[str, Sent]:
         """Every mapped value that is not omitted."""
@@ -184,31 +217,6 @@ class Compiled:
             if value.__class__ is not Omitted:
                 found[name] = value
         return found
-
-    def changed(self, before: Row, after: Row) -> dict[str, Sent]:
-        """The mapped values that differ, as they are now."""
-        found: dict[str, Sent] = {}
-        old, new = self._single_inputs(before), self._single_inputs(after)
-        if old != new:
-            for was, now, (name, sent) in zip(old, new, self._single, strict=True):
-                if was != now:
-                    self._compare(name, sent, before, after, found)
-        for inputs, name, sent in self._several:
-            if inputs(before) != inputs(after):
-                self._compare(name, sent, before, after, found)
-        return found
-
-    def _compare(self, name: str, sent: Callable[[Row], Sent], before: Row, after: Row, found: dict[str, Sent]) -> None:
-        now = sent(after)
-        if now.__class__ is Omitted:
-            self.omitted(now, name)
-            return
-        try:
-            if sent(before) == now:
-                return
-        except DataError:
-            pass  # what it was cannot be known, so it may have changed
-        found[name] = now
 
     def omitted(self, why: Omitted, name: str) -> None:
         """Tells what the forms do not tell themselves."""

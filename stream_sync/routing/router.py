@@ -124,17 +124,22 @@ class Router:
             return self._update_blind(change, compiled)
         if change.incomplete:
             change.columns.fill(after, before)
-        inputs = compiled.standing_inputs
-        now = compiled.member(after)
-        was = now if inputs(before) == inputs(after) else self._was(compiled, before)
-        if isinstance(now, Person) and was == now:
-            if self._whole or doubt:
-                return self._stayed_whole(compiled, now, before, after, doubt)
-            changed = compiled.changed(before, after)
-            if not changed:
-                return UNCHANGED
-            return Intent("update", now.identifier, now.identified_by, changed, False, after, compiled.rest)
-        return self._moved(compiled, was, now, after)
+        differing = compiled.differing(before, after)
+        was = now = compiled.member(after)
+        for use in differing:
+            if use.standing:
+                was = self._was(compiled, before)
+                break
+        if now.__class__ is not Person or was != now:
+            return self._moved(compiled, was, now, after)
+        if doubt:
+            return Intent("update", now.identifier, now.identified_by, compiled.whole(after))
+        changed = compiled.changed(differing, before, after)
+        if not changed:
+            return UNCHANGED
+        if self._whole:
+            return Intent("update", now.identifier, now.identified_by, compiled.whole(after))
+        return Intent("update", now.identifier, now.identified_by, changed, False, after, compiled.rest)
 
     def _update_blind(self, change: Change, compiled: Compiled) -> Decision:
         """An update without a before image: its key is as before, the rest of `was` cannot be known."""
@@ -148,11 +153,6 @@ class Router:
         if isinstance(now, Person) and self._key_identifies and self._plan.where is None:
             return Intent("update", now.identifier, now.identified_by, compiled.whole(change.after))
         return self._moved(compiled, Standing.UNKNOWN, now, change.after)
-
-    def _stayed_whole(self, compiled: Compiled, now: Person, before: Row, after: Row, doubt: bool) -> Decision:
-        if not doubt and not compiled.changed(before, after):
-            return UNCHANGED
-        return Intent("update", now.identifier, now.identified_by, compiled.whole(after))
 
     def _moved(self, compiled: Compiled, was: Member, now: Member, after: Row) -> Decision:
         """The person of the row is not surely the one it was: somebody enters, leaves, or both."""
