@@ -1,6 +1,7 @@
 """Errors, named for what the caller must do.
 
     StreamSyncError
+    ├── WaitError      the lane waits, then goes on with the very same record
     ├── HaltError      the lane stops sending until a person acts; its offsets stay
     └── FatalError     the process ends: only a restart can help
 
@@ -9,9 +10,20 @@ What a single record does wrong is a value (`Undecodable`, `Refused`), not an er
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 
 class StreamSyncError(Exception):
     """The root. Every message ends with what the operator can do."""
+
+
+class WaitError(StreamSyncError):
+    """Something that a record needs is not here yet."""
+
+    def __init__(self, message: str, ready: Callable[[], Awaitable[None]]) -> None:
+        """`ready` gets what is needed, as long as it takes; it raises HaltError where only a person can help."""
+        super().__init__(message)
+        self.ready = ready
 
 
 class HaltError(StreamSyncError):

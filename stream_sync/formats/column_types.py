@@ -9,6 +9,7 @@ Invariants:
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -54,9 +55,11 @@ def _proven(name: str, wire: type) -> ColumnType:
 
 
 def as_shown(wire: Any) -> Value:
-    """The value as JSON shows it: texts stay texts, numbers int or float."""
+    """The value as JSON shows it: texts stay texts, numbers int or float; Avro's bytes are base64 there."""
     if isinstance(wire, Decimal):
         return numerics.read_float(wire)
+    if isinstance(wire, bytes):
+        return base64.b64encode(wire).decode()
     if isinstance(wire, list):
         return [as_shown(item) for item in wire]
     if isinstance(wire, dict):

@@ -63,13 +63,24 @@ KEY, VALUE = _names("key"), _names("value")
 _EVERY = {names: frozenset(names[:4]) | names.others for names in (KEY, VALUE)}
 
 
+def named(headers: Headers | None) -> bool:
+    """Whether the headers say anything of the value's schema."""
+    if headers:
+        for name, _ in headers:
+            if name in _EVERY[VALUE]:
+                return True
+    return False
+
+
 def in_headers(headers: Headers | None, names: HeaderNames) -> Framed | None:
     """By the headers; None where they name no schema. Raises ConverterError for what cannot be used."""
     if not headers:
         return None
     every = _EVERY[names]
-    found = {name: data for name, data in headers if name in every}
-    return _from(found, names) if found else None
+    for name, _ in headers:
+        if name in every:
+            return _from({name: data for name, data in headers if name in every}, names)
+    return None
 
 
 def _from(found: dict[str, bytes | None], names: HeaderNames) -> Framed | None:

@@ -1,4 +1,4 @@
-"""What a record without a row in `after` becomes, whatever its encoding: a delete, a truncate, a tombstone; with its key.
+"""What a record without a row in `after` becomes, whatever its encoding: a delete, a truncate, a tombstone.
 
 Invariants: the key is read for deletes and tombstones only; one that cannot be read is a dead letter.
 """

@@ -100,7 +100,7 @@ class Shape:
         self.LenientRow = row_class("LenientRow", loose=False, required=False)
         self.LooseRow = row_class("LooseRow", loose=True, required=False)
         self.BareRow = msgspec.defstruct("BareRow", [(attribute, Any) for attribute in attributes.values()], gc=False)
-        """For a decoder whose schema proves by itself what `Row` proves. Takes wire values in the order of `attributes`."""
+        """For a decoder whose schema proves what `Row` proves; takes wire values in the order of `attributes`."""
         self.columns = RowColumns(self.types, attributes, checked=False)
         self.checked = RowColumns(self.types, attributes, checked=True)
         self.needles = unavailable.json_needles(tuple(mark for kind in types.values() for mark in kind.marks))

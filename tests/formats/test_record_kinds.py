@@ -138,8 +138,8 @@ def test_records_of_other_formats_say_which() -> None:
         assert hint in found.message
 
 
-def test_a_format_that_is_not_read_halts_before_the_first_record() -> None:
-    with pytest.raises(HaltError, match="encoding avro"):
+def test_avro_without_a_registry_halts_before_the_first_record() -> None:
+    with pytest.raises(HaltError, match="schema_registry"):
         decoder({"id": "int"}, encoding="avro")
 
 
