@@ -34,9 +34,9 @@ from stream_sync.observability.metrics import Metrics
 from stream_sync.routing.expressions.expression import parse, parse_condition
 from stream_sync.routing.mapping import IdentifierPart, Notice, Plan, Target
 from stream_sync.routing.router import Router
+from stream_sync.schema_registry import OpenRegistry
 from stream_sync.sinks.base import Sink
 from stream_sync.sinks.http import Http
-
 
 MAPPING_PARTS = ("mode", "where", "identifier", "fields", "attributes")
 PARKED = "the delete budget was exceeded: a person decides, with `stream-sync held`"
@@ -94,6 +94,7 @@ class Wiring:
         self._options = options
         self._destinations: dict[str, Destination] = {}
         self._https: list[Http] = []
+        self._schemas = self._open_registry()
         self._held: list[HeldTopic] = []
 
     def lane(self, name: str) -> WiredLane:
@@ -131,7 +132,7 @@ class Wiring:
                 max_consecutive=activation.dead_letters.max_consecutive,
                 until_caught_up=self._options.until_caught_up,
             ),
-            open_decoder(source, plan.columns, notices.add),
+            open_decoder(source, plan.columns, notices.add, self._schemas),
             router,
             destination,
             LaneLetters(self._letters, config.name, name, lambda: consumer.partitions),
@@ -154,10 +155,18 @@ class Wiring:
 
     async def close(self) -> None:
         """Closes what the lanes used."""
+        if self._schemas is not None:
+            await self._schemas.close()
         for http in self._https:
             await http.close()
         for held in self._held:
             await asyncio.to_thread(held.close)
+
+    def _open_registry(self) -> OpenRegistry | None:
+        config = self._config
+        if config.schema_registry is None:
+            return None
+        return OpenRegistry(config.schema_registry, lambda: refresh_all(config, logs.add_secret), logs.logger().warning)
 
     def _destination(self, name: str) -> Destination:
         if name not in self._destinations:

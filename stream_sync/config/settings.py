@@ -31,10 +31,17 @@ class DestinationSettings(_Part):
     rate_limit: Rate | None = None
 
 
+_OptionalSecret = Annotated[Secret | None, BeforeValidator(lambda value: None if value == "" else value)]
+
+
 class SchemaRegistry(_Part):
+    """Confluent's, whatever serves its API, or Apicurio's own (`…/apis/registry/v2` or `v3`)."""
+
     url: Url
-    basic_auth: Annotated[Secret | None, BeforeValidator(lambda value: None if value == "" else value)] = None
+    basic_auth: _OptionalSecret = None
     """user:password"""
+    token: _OptionalSecret = None
+    """of a bearer"""
 
 
 class Admin(_Part):

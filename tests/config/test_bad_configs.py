@@ -54,6 +54,8 @@ TOP = [
         "admin: {host: 127.0.0.1, port: 8080}", "admin: [1]  #!", "admin", "a mapping with `host`, `port`, not a list"
     ),
     Case('url: "http://localhost:8081"', 'url: "localhost:8081"', "schema_registry.url", "write it as https://host"),
+    Case('"${SR_AUTH:-}"', '"hush"', "schema_registry.basic_auth", "is not `user:password`"),
+    Case('"${SR_AUTH:-}"', '"a:b", token: hush', "schema_registry.token", "leave one out"),
 ]
 KAFKA = [
     Case("  bootstrap.servers: localhost:9092\n", "", "kafka.bootstrap.servers", "is missing"),

@@ -43,7 +43,12 @@ USES_SECOND = """\
         (
             bent('http://localhost:8081", basic_auth: "${SR_AUTH:-}"', 'http://registry:8081", basic_auth: "a:b"'),
             "schema_registry.url",
-            "not encrypted",
+            "`basic_auth` would be sent",
+        ),
+        (
+            bent('http://localhost:8081", basic_auth: "${SR_AUTH:-}"', 'http://registry:8081", token: hush'),
+            "schema_registry.url",
+            "`token` would be sent",
         ),
     ],
 )

@@ -25,13 +25,18 @@ def check_sources(parts: Parts, report: Report) -> None:
 
 
 def check_registry(parts: Parts, report: Report) -> None:
-    """Credentials that would travel in the clear."""
-    if parts.registry is not None and parts.registry.basic_auth is not None:
-        address = urlsplit(parts.registry.url)
-        if address.scheme != "https" and not is_loopback(address.hostname or ""):
-            report.warning(
-                ("schema_registry", "url"), "is not encrypted, and `basic_auth` would be sent to it; use https://"
-            )
+    """Credentials: one kind, in its form, and not in the clear."""
+    registry = parts.registry
+    if registry is None:
+        return
+    if registry.basic_auth is not None and ":" not in registry.basic_auth.reveal():
+        report.problem(("schema_registry", "basic_auth"), "is not `user:password`; a bearer's token goes into `token`")
+    if registry.token is not None and registry.basic_auth is not None:
+        report.problem(("schema_registry", "token"), "beside `basic_auth`: a request has one of them; leave one out")
+    used = "token" if registry.token is not None else "basic_auth" if registry.basic_auth is not None else None
+    address = urlsplit(registry.url)
+    if used and address.scheme != "https" and not is_loopback(address.hostname or ""):
+        report.warning(("schema_registry", "url"), f"is not encrypted, and `{used}` would be sent to it; use https://")
 
 
 def check_unused(parts: Parts, report: Report) -> None:
