@@ -178,9 +178,8 @@ async def test_update_creates_nobody(names: list[str]) -> None:
 @pytest.mark.parametrize("mode", ["update", "upsert", "mirror"])
 async def test_people_id_never_creates_and_finds_who_is_there(mode: Mode) -> None:
     async with crisp() as (sink, workspace):
-        assert await one(sink, intent("7d0b", by="people_id", **{"data__plan": "pro"}), mode) == Ignored(
-            "unknown_person"
-        )
+        unknown = intent("7d0b", by="people_id", data__plan="pro")
+        assert await one(sink, unknown, mode) == Ignored("unknown_person")
         await one(sink, intent())
         people_id = workspace.people[ANNA]["people_id"]
         moved = intent(people_id, by="people_id", email="anna@y.se", data__plan="pro")
@@ -276,7 +275,7 @@ async def test_ids_are_percent_encoded(who: str) -> None:
 
 @pytest.mark.parametrize("who", ["..", ".", "999", "7d0b/../x"])
 async def test_odd_ids_are_one_segment(who: str) -> None:
-    async with crisp() as (sink, workspace):
+    async with crisp() as (sink, _):
         assert await one(sink, intent(who, by="people_id", data__plan="pro")) == Ignored("unknown_person")
 
 
@@ -290,7 +289,7 @@ async def test_odd_ids_are_one_segment(who: str) -> None:
     ],
 )
 async def test_a_bad_person_is_rejected_alone(values: dict[str, Any], code: str) -> None:
-    async with crisp() as (sink, workspace):
+    async with crisp() as (sink, _):
         bad, good = await sink.send([intent(**values), intent("bo@x.se", data__x=1)], "upsert")
         assert isinstance(bad, Rejected)
         assert bad.code == code
@@ -447,7 +446,7 @@ def test_limits_and_settings() -> None:
     assert settings.key.reveal() == "k"
     assert Crisp(settings, Crisp.connect(settings, lambda *_: None)).limits == Limits(1, 1, 8, 0.0)
     assert Crisp.account(made(website_id=" w ")) == ("w",)
-    assert (Crisp.default_nulls, Crisp.allowed_nulls) == ("skip", {"skip"})
+    assert Crisp.allowed_nulls == {Crisp.default_nulls} == {"skip"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.sinks.virtual_time import run
 
 def waits(quota: Quota, now: float, count: int) -> list[tuple[str, float]]:
     """What so many refusals say, each after the wait of the one before."""
-    found = []
+    found: list[tuple[str, float]] = []
     for _ in range(count):
         throttled = quota.refused(now, None)
         assert throttled.after is not None
