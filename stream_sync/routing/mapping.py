@@ -191,7 +191,7 @@ class Compiled:
     @staticmethod
     def _was_other(sent: Callable[[Row], Sent | Omitted], before: Row, now: Sent) -> bool:
         try:
-            return bool(sent(before) != now)
+            return not _are_same(sent(before), now)
         except DataError:
             return True  # what it was cannot be known, so it may have changed
 
@@ -224,6 +224,17 @@ class Compiled:
             self._notice("column_missing", name)
         elif why is Omitted.NULL_SKIPPED:
             self._notice("null_skipped", name)
+
+
+def _are_same(was: Sent, now: Sent) -> bool:
+    """Whether both are the same in JSON: Python takes true for 1."""
+    if was != now:
+        return False
+    if isinstance(now, list):
+        return all(map(_are_same, was, now))
+    if isinstance(now, dict):
+        return all(_are_same(was[name], value) for name, value in now.items())
+    return (was.__class__ is bool) is (now.__class__ is bool)
 
 
 class CarefulCompiled(Compiled):

@@ -39,7 +39,7 @@ from stream_sync.routing.mapping import (
 
 MOST_AWAITED_TOMBSTONES = 10_000
 MOST_SCHEMAS = 64
-
+_WRITES = frozenset({"r", "c", "u"})
 
 UNCHANGED = Nothing("unchanged")
 OUTSIDE = Nothing("outside")
@@ -100,8 +100,12 @@ class Router:
             op = change.op
             if op == "t":
                 return TRUNCATE
-            if self._mirror and change.record.key() is None:
-                return NO_KEY
+            if self._mirror:
+                key = change.record.key()
+                if key is None:
+                    return NO_KEY
+                if self._awaited and op in _WRITES:
+                    self._awaited.pop((change.record.partition(), key), None)
             if op == "u":
                 return self._update(change, doubt)
             if op == "d":
@@ -150,27 +154,26 @@ class Router:
             )
             raise HaltError("before_missing", message)
         now = compiled.member(change.after)
-        if isinstance(now, Person) and self._key_identifies and self._plan.where is None:
+        if not self._key_identifies or self._plan.where is not None:
+            return self._moved(compiled, Standing.UNKNOWN, now, change.after)
+        if isinstance(now, Person):
             return Intent("update", now.identifier, now.identified_by, compiled.whole(change.after))
-        return self._moved(compiled, Standing.UNKNOWN, now, change.after)
+        return self._moved(compiled, now, now, change.after)
 
     def _moved(self, compiled: Compiled, was: Member, now: Member, after: Row) -> Decision:
         """The person of the row is not surely the one it was: somebody enters, leaves, or both."""
         entered = self._entered(compiled, now, after)
         if now is Standing.UNKNOWN or not self._mirror:
             return entered
-        if isinstance(was, Person):
-            if not isinstance(entered, Intent):
-                if now is Standing.NAMELESS:
-                    self._notice("identifier_missing", "")
-                return Intent("delete", was.identifier, was.identified_by)
-            return (
-                entered,
-                Intent("delete", was.identifier, was.identified_by, follows=entered.identifier),
-            )
-        if was is Standing.UNKNOWN and not isinstance(entered, Intent):
-            return EXIT_UNKNOWN
-        return entered
+        if isinstance(entered, Intent):
+            if not isinstance(was, Person):
+                return entered
+            return entered, Intent("delete", was.identifier, was.identified_by, follows=entered.identifier)
+        if not isinstance(was, Person) and was is not Standing.UNKNOWN:
+            return entered
+        if now is Standing.NAMELESS:
+            self._notice("identifier_missing", "")
+        return _delete_of(was) if isinstance(was, Person) else EXIT_UNKNOWN
 
     def _entered(self, compiled: Compiled, now: Member, after: Row) -> Intent | Nothing:
         if isinstance(now, Person):
@@ -192,9 +195,9 @@ class Router:
         return self._left_unseen(change)
 
     def _tombstone(self, change: Change) -> Decision:
-        key = change.record.key()
         if not self._mirror:
             return EXPECTED_TOMBSTONE
+        key = change.record.key()
         if key is not None and self._awaited.pop((change.record.partition(), key), self) is None:
             return EXPECTED_TOMBSTONE
         return self._left_unseen(change)
@@ -205,7 +208,7 @@ class Router:
             return EXIT_UNKNOWN
         was = self._key_member(change, change.key)
         if not isinstance(was, Person):
-            return EXIT_UNKNOWN
+            return EXIT_UNKNOWN if was is Standing.UNKNOWN else OUTSIDE
         return self._left(change, was) if change.key_changed else _delete_of(was)
 
     def _left(self, change: Change, was: Person) -> Decision:
