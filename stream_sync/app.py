@@ -101,7 +101,12 @@ class Service:
             turning.cancel()
             stopping.cancel()
         return Result(
-            {name: wired.lane.standing.halted for name, wired in self._lanes.items() if wired.lane.standing.halted is not None}, timed_out
+            {
+                name: wired.lane.standing.halted
+                for name, wired in self._lanes.items()
+                if wired.lane.standing.halted is not None
+            },
+            timed_out,
         )
 
     async def _ended(self, running: Sequence[asyncio.Task[None]], stopping: asyncio.Task[Any]) -> bool:

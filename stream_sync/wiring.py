@@ -141,6 +141,7 @@ class Wiring:
             metrics,
             lambda: refresh_all(config, logs.add_secret),
             log,
+            logs.logger(activation=name).info,
         )
         consumer = LaneConsumer(
             consumer_properties(config.kafka),

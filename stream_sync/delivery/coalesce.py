@@ -6,7 +6,7 @@ Invariants:
 - A person who is busy at the destination blocks only their own intents.
 - A Delete waits from when it is the person's only intent; any write of the same partition meanwhile cancels it, and so
   does one of another partition that is not older by source commit time.
-- Only a person's first intent is READY or WAITING. What a queue holds under another state is stale: it is skipped where
+- Only a person's first intent is READY, DUE or WAITING. What a queue holds under another state is stale: it is skipped where
   it is met, and swept out before there are more stale entries than people.
 - Pure: time is an argument; nothing is sent or awaited here.
 """
@@ -23,6 +23,8 @@ from stream_sync.delivery.people import People
 from stream_sync.model import Intent, Record
 
 Sort = Literal["writes", "deletes"]
+STATES: dict[Sort, State] = {"writes": State.READY, "deletes": State.DUE}
+"""The state of what may be taken."""
 SPLIT_AFTER = 10
 """After so many failed attempts while others succeed, a person is sent alone."""
 FEW = 1000
@@ -94,11 +96,11 @@ class Backlog:
 
     def take(self, sort: Sort, most: int) -> list[Pending]:
         """Up to `most` people's intents for one request; they and their people are the caller's from now on."""
-        ready, busy, heads = self._ready[sort], self._people.busy, self._heads
+        ready, busy, heads, wanted = self._ready[sort], self._people.busy, self._heads, STATES[sort]
         taken: list[Pending] = []
         while ready and len(taken) < most:
             pending = ready.popleft()
-            if not _is_ready(pending, sort):
+            if pending.state is not wanted:
                 continue
             identifier = pending.intent.identifier
             if identifier in busy:
@@ -146,7 +148,8 @@ class Backlog:
     def oldest_ready(self, sort: Sort) -> float | None:
         """Since when the first ready intent waits to be sent; None where there is none."""
         ready = self._ready[sort]
-        while ready and not _is_ready(ready[0], sort):
+        wanted = STATES[sort]
+        while ready and ready[0].state is not wanted:
             ready.popleft()
         return ready[0].since if ready else None
 
@@ -264,8 +267,8 @@ class Backlog:
         elif first.is_delete and not first.waited:
             self._waiting.start(first, now)
         else:
-            first.state = State.READY
             sort: Sort = "deletes" if first.is_delete else "writes"
+            first.state = STATES[sort]
             ready = self._ready[sort]
             if promoted:
                 ready.appendleft(first)
@@ -276,8 +279,8 @@ class Backlog:
 
     def _sweep(self, sort: Sort) -> None:
         """Lets go of a queue's stale entries, those of an intent that is in it once more included."""
-        ready = self._ready[sort]
-        kept = {id(pending): pending for pending in ready if _is_ready(pending, sort)}
+        ready, wanted = self._ready[sort], STATES[sort]
+        kept = {id(pending): pending for pending in ready if pending.state is wanted}
         ready.clear()
         ready.extend(kept.values())
 
@@ -314,10 +317,6 @@ def _chain(head: Pending | None) -> Iterator[Pending]:
     while head is not None:
         yield head
         head = head.behind
-
-
-def _is_ready(pending: Pending, sort: Sort) -> bool:
-    return pending.state is State.READY and pending.is_delete is (sort == "deletes")
 
 
 def _cancels(write: Pending, delete: Pending) -> bool:

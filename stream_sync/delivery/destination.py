@@ -16,9 +16,7 @@ from stream_sync.sinks.base import Sink
 class Destination:
     """One account at a vendor, as this process uses it."""
 
-    def __init__(
-        self, name: str, sink: Sink, metrics: DestinationMetrics, random: Callable[[], float]
-    ) -> None:
+    def __init__(self, name: str, sink: Sink, metrics: DestinationMetrics, random: Callable[[], float]) -> None:
         self.name = name
         self.sink = sink
         self.metrics = metrics

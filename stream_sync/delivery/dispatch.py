@@ -135,16 +135,12 @@ class Dispatch:
 
     def _is_due(self, sort: Sort, now: float) -> bool:
         since = self._backlog.oldest_ready(sort)
-        return since is not None and (
-            self._backlog.ready(sort) >= self._most[sort] or now - since >= self._linger
-        )
+        return since is not None and (self._backlog.ready(sort) >= self._most[sort] or now - since >= self._linger)
 
     def _set_timer(self, now: float) -> None:
         times = [self._backlog.next_due()]
         times += [
-            since + self._linger
-            for sort in self._sorts(now)
-            if (since := self._backlog.oldest_ready(sort)) is not None
+            since + self._linger for sort in self._sorts(now) if (since := self._backlog.oldest_ready(sort)) is not None
         ]
         next_time = min((time for time in times if time is not None), default=None)
         if self._timer is not None:
@@ -173,7 +169,9 @@ class Dispatch:
             results = [Retry("defect")] * len(batch)
         now = self._loop.time()
         if sort == "deletes" and self._guard is not None:
-            self._guard.not_sent([p for p, result in zip(batch, results, strict=True) if isinstance(result, Retry | Throttled | Halt)])
+            self._guard.not_sent(
+                [p for p, result in zip(batch, results, strict=True) if isinstance(result, Retry | Throttled | Halt)]
+            )
         self._tell_gate(results, now)
         self._metrics.batch_size(len(batch))
         self._outcomes.settle(batch, results, now)
@@ -216,5 +214,3 @@ class Dispatch:
     def _released(self, people: Collection[str]) -> None:
         if self._backlog.released(people, self._loop.time()):
             self._wake.set()
-
-

@@ -113,9 +113,7 @@ class Intake:
             self._metrics.records("undecodable", 1)
             self._refuse(acknowledgement, record, found)
 
-    def _no_intent(
-        self, decision: Nothing | Refused, acknowledgement: Assignment, record: Record, offset: int
-    ) -> None:
+    def _no_intent(self, decision: Nothing | Refused, acknowledgement: Assignment, record: Record, offset: int) -> None:
         if isinstance(decision, Refused):
             acknowledgement.receive(offset, 1)
             self._refuse(acknowledgement, record, decision)

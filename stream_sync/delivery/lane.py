@@ -77,13 +77,16 @@ class Lane:
         metrics: LaneMetrics,
         refresh_secrets: Callable[[], object],
         log: Callable[..., None],
+        tell: Callable[..., None],
     ) -> None:
+        """`log`: for what is out of the ordinary; `tell`: for what is not."""
         self._settings = settings
         self._destination = destination
         self._notices = notices
         self._metrics = metrics
         self._refresh_secrets = refresh_secrets
         self._log = log
+        self._tell = tell
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
         self._ends: dict[int, int] = {}
@@ -97,7 +100,14 @@ class Lane:
         self._guard: DeleteGuard | None = None
         if settings.budget is not None:
             self._guard = DeleteGuard(
-                settings.budget, self._backlog, held, self._outcomes.park, self._commit_now, notices.add, metrics, time.time
+                settings.budget,
+                self._backlog,
+                held,
+                self._outcomes.park,
+                self._commit_now,
+                notices.add,
+                metrics,
+                time.time,
             )
         self._dispatch = Dispatch(
             self._backlog, destination, self._outcomes, metrics, settings, self._guard, self._may_send, log
@@ -322,7 +332,7 @@ class Lane:
 
     def _shared(self, event: str, offsets: Sequence[Assignment]) -> None:
         """Takes the part of the rate limit that goes with the partitions."""
-        self._log(event, partitions=[assignment.partition for assignment in offsets])
+        self._tell(event, partitions=[assignment.partition for assignment in offsets])
         if self._consumer is None or not self._consumer.partitions:
             return
         owned = [assignment for assignment in tuple(self._consumer.assigned.values()) if not assignment.revoked]

@@ -77,26 +77,29 @@ class Outcomes:
 
     def settle(self, batch: Sequence[Pending], results: Sequence[Outcome], now: float) -> None:
         """Takes the outcomes of one request, one per intent."""
-        delivered = 0
+        settled: dict[Acknowledgement, list[int]] = {}
         times: list[int] = []
         for pending, result in zip(batch, results, strict=True):
             if result is DELIVERED or result.__class__ is Delivered:
-                offsets = pending.offsets
-                pending.acknowledgement.settle(offsets)
-                delivered += len(offsets)
+                offsets = settled.get(pending.acknowledgement)
+                if offsets is None:
+                    settled[pending.acknowledgement] = offsets = []
+                offsets += pending.offsets
                 if pending.ts_ms is not None:
                     times.append(pending.ts_ms)
                 if pending.followers:
                     self._backlog.start_following(pending, now)
-                if pending.is_delete:
+                if pending.intent.kind == "delete":
                     self._doubt_base(pending.intent.identifier)
                 elif self._doubt:
                     self._doubt.pop(pending.intent.identifier, None)
             else:
                 self._other(pending, result, now)
-        if delivered:
+        if settled:
             self._consecutive = 0
-            self._metrics.outcomes("delivered", delivered)
+            for acknowledgement, offsets in settled.items():
+                acknowledgement.settle(offsets)
+            self._metrics.outcomes("delivered", sum(map(len, settled.values())))
             wall = time.time()
             self._metrics.freshness([wall - ts / 1000 for ts in times])
 

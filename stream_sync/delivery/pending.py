@@ -33,6 +33,9 @@ class State(enum.Enum):
     """Where a pending intent is."""
 
     READY = enum.auto()
+    """A write that may be sent."""
+    DUE = enum.auto()
+    """A Delete that may be sent."""
     BLOCKED = enum.auto()
     """Its person is busy at the destination, or an older intent of theirs comes first."""
     FOLLOWING = enum.auto()

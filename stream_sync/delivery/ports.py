@@ -92,4 +92,3 @@ class Letters(Protocol):
 
     async def park(self, record: Record) -> None:
         """Returns when Kafka has the record of a Delete in the held topic."""
-

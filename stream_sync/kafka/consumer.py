@@ -76,10 +76,12 @@ class LaneConsumer:
         self._topic = topic
         self._listener = listener
         self._log = log
+        """For what is out of the ordinary."""
         self._owner = ThreadPoolExecutor(1, thread_name_prefix=f"kafka-{group}")
         self._consumer: Consumer | None = None
         self._failure: Exception | None = None
         self._halt: HaltError | None = None
+        self._closing = False
         self._from_start = from_start
         self._accept_gap = accept_gap
         self._begun: set[int] = set()
@@ -128,6 +130,7 @@ class LaneConsumer:
 
     async def close(self) -> None:
         """Leaves the group (which revokes and commits) and ends the owner thread."""
+        self._closing = True
         try:
             if self._consumer is not None:
                 await self._run(self._consumer.close)
@@ -149,7 +152,9 @@ class LaneConsumer:
         self._consumer = Consumer(self._properties)
         topic = self._client.list_topics(self._topic, timeout=METADATA_TIMEOUT).topics[self._topic]
         if topic.error is not None or not topic.partitions:
-            message = f"topic {self._topic!r} does not exist or may not be read: create it, or mend the source's `topic`"
+            message = (
+                f"topic {self._topic!r} does not exist or may not be read: create it, or mend the source's `topic`"
+            )
             raise HaltError("topic_missing", message)
         self.partitions = len(topic.partitions)
         ends = {
@@ -240,6 +245,8 @@ class LaneConsumer:
         self._tell(self._listener.committed, None if error is None else error.name())
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._closing:
+            return
         try:
             found = [self._start_of(consumer, committed) for committed in self._positions(consumer, partitions)]
             new = [Offsets(start.partition, start.committed, start.progress) for start in found]

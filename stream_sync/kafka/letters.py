@@ -98,7 +98,9 @@ class Letters:
             try:
                 return await asyncio.shield(self._known[topic.name])
             except FiniteRetentionError:
-                self._log("held_topic_expires", topic=topic.name, hint="set its retention.ms to -1: parked deletes wait")
+                self._log(
+                    "held_topic_expires", topic=topic.name, hint="set its retention.ms to -1: parked deletes wait"
+                )
                 await asyncio.sleep(RETRY_SECONDS)
                 self._known.pop(topic.name, None)
 

@@ -40,7 +40,11 @@ def starts(
     kept = progress or Progress()
     lost = committed is not None and not low <= committed <= high
     if lost and not accept_gap and not from_start:
-        what = f"{low - committed} records" if committed is not None and committed < low else "an unknown number of records"
+        what = (
+            f"{low - committed} records"
+            if committed is not None and committed < low
+            else "an unknown number of records"
+        )
         message = (
             f"partition {partition}: {what} after the committed offset {committed} are gone (the topic now holds "
             f"{low} to {high}): take a new snapshot of the table or accept the loss, then run with --accept-gap"

@@ -7,7 +7,7 @@ Invariants:
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client.metrics_core import HistogramMetricFamily
@@ -31,11 +31,15 @@ class Histogram:
 
     def observe_all(self, values: Iterable[float]) -> None:
         """Adds a batch of values."""
-        bounds, counts, total = self._bounds, self._counts, 0.0
-        for value in values:
-            counts[bisect_left(bounds, value)] += 1
-            total += value
-        self._sum += total
+        ordered, counted = sorted(values), 0
+        for index, bound in enumerate(self._bounds):
+            below = bisect_right(ordered, bound)
+            self._counts[index] += below - counted
+            counted = below
+            if counted == len(ordered):
+                break
+        self._counts[-1] += len(ordered) - counted
+        self._sum += sum(ordered)
 
     def buckets(self) -> list[tuple[str, float]]:
         """Upper bound as text and how many values are at most that, as Prometheus counts."""

@@ -15,16 +15,29 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import compress
-from operator import ne
+from operator import attrgetter, ne
 
 import msgspec
 
-from stream_sync.model import Absent, Columns, Omitted, Row, Sent, UnrepresentableError, Value, WireValueError
+from stream_sync.model import (
+    Absent,
+    Columns,
+    Intent,
+    Nothing,
+    Omitted,
+    Row,
+    Sent,
+    UnrepresentableError,
+    Value,
+    WireValueError,
+)
 from stream_sync.routing.expressions.expression import EvaluationError, Expression
 
 Form = Callable[[Value], "Sent | Omitted"]
 Notice = Callable[[str, str], None]
 """Tells a warning: (code, name of the column or of the value at the destination)."""
+OUTSIDE = Nothing("outside")
+UNCHANGED = Nothing("unchanged")
 DataError = (EvaluationError, WireValueError)
 """What a row's own data can do to an expression."""
 
@@ -140,6 +153,8 @@ class Compiled:
     def sent(self, target: Target) -> Callable[[Row], Sent | Omitted]:
         """The target's value in the form sent, as a function of a row."""
         form, value, notice, name = target.form, self.value(target.expression), self._notice, target.name
+        if isinstance(value, attrgetter):  # a column whose wire value is its value: always representable
+            return lambda row: form(value(row))
 
         def sent(row: Row) -> Sent | Omitted:
             try:
@@ -170,6 +185,43 @@ class Compiled:
         except UnrepresentableError:
             return Standing.UNKNOWN
         return Standing.NAMELESS
+
+    def staying(self) -> Callable[[Row, Row], Intent | Nothing | None]:
+        """The hot path: a function of an update's rows that decides where the person was and is in the segment, or was
+        and is outside of it; None = look closer. It raises DataError and UnrepresentableError."""
+        uses, wire, where, rest, omitted = self._uses, self._wire, self._where, self.rest, self.omitted
+        if len(self._identifier) != 1:
+            return lambda before, after: None
+        identified_by, identify, is_email = self._identifier[0]
+
+        def stay(before: Row, after: Row) -> Intent | Nothing | None:
+            differing = list(compress(uses, map(ne, wire(before), wire(after))))
+            moved = False
+            for use in differing:
+                if use.standing:
+                    moved = True
+                    break
+            if where is not None and where(after) is not True:
+                return None if moved else OUTSIDE
+            identifier = identifier_text(identify(after), is_email)
+            if identifier is None:
+                return None
+            if moved and (
+                (where is not None and where(before) is not True)
+                or identifier_text(identify(before), is_email) != identifier
+            ):
+                return None
+            found = {}
+            for use in differing:
+                for name, sent in use.targets:
+                    now = sent(after)
+                    if now.__class__ is Omitted:
+                        omitted(now, name)
+                    elif (was := sent(before)) != now or not _are_same(was, now):
+                        found[name] = now
+            return Intent("update", identifier, identified_by, found, False, after, rest) if found else UNCHANGED
+
+        return stay
 
     def differing(self, before: Row, after: Row) -> list[Use]:
         """The uses of the columns whose wire values differ."""

@@ -10,7 +10,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stream_sync.errors import HaltError
 from stream_sync.model import (
@@ -23,9 +23,12 @@ from stream_sync.model import (
     Nothing,
     Refused,
     Row,
+    UnrepresentableError,
     WireValueError,
 )
 from stream_sync.routing.mapping import (
+    OUTSIDE,
+    UNCHANGED,
     CarefulCompiled,
     ColumnMissingError,
     Compiled,
@@ -41,8 +44,6 @@ MOST_AWAITED_TOMBSTONES = 10_000
 MOST_SCHEMAS = 64
 _WRITES = frozenset({"r", "c", "u"})
 
-UNCHANGED = Nothing("unchanged")
-OUTSIDE = Nothing("outside")
 EXPECTED_TOMBSTONE = Nothing("tombstone")
 TRUNCATE = Nothing("truncate", "truncate_ignored")
 MEMBERSHIP_UNKNOWN = Nothing("unknown", "membership_unknown")
@@ -66,6 +67,7 @@ class Router:
         self._compiled: dict[tuple[Columns, bool], Compiled] = {}
         self._columns: Columns | None = None
         self._quick: Compiled | None = None
+        self._stay: Callable[[Row, Row], Intent | Nothing | None] | None = None
         self._awaited: dict[tuple[int | None, bytes], None] = {}
         self._key_names: frozenset[str] = frozenset()
         self._key_identifies = False
@@ -107,6 +109,8 @@ class Router:
                 if self._awaited and op in _WRITES:
                     self._awaited.pop((change.record.partition(), key), None)
             if op == "u":
+                if change.columns is self._columns and not doubt and (stayed := self._stayed(change)) is not None:
+                    return stayed
                 return self._update(change, doubt)
             if op == "d":
                 return self._delete(change)
@@ -120,6 +124,16 @@ class Router:
             return Refused("VALUE_CONVERTER", "bad_value", str(error))
         except DataError as error:
             return Refused("TRANSFORMATION", "type_error", str(error))
+
+    def _stayed(self, change: Change) -> Intent | Nothing | None:
+        """The quick decision on an ordinary update, None where there is more to it."""
+        before, stay = change.before, self._stay
+        if stay is None or before is None or change.incomplete:
+            return None
+        try:
+            return stay(before, change.after)
+        except (*DataError, UnrepresentableError):
+            return None
 
     def _update(self, change: Change, doubt: bool) -> Decision:
         before, after = change.before if self._before_full else None, change.after
@@ -247,6 +261,7 @@ class Router:
         if columns is not self._columns or self._quick is None:
             self._quick = self._compile(columns, careful=False)
             self._columns = columns
+            self._stay = self._quick.staying() if self._before_full and not self._whole else None
         return self._quick
 
     def _compile(self, columns: Columns, *, careful: bool) -> Compiled:
