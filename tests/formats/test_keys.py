@@ -100,7 +100,7 @@ def test_a_bare_key_takes_its_types_from_the_value_schema() -> None:
 
 
 def test_a_bare_key_without_any_types_halts() -> None:
-    with pytest.raises(TypesMissingError, match=r"id: decimal\(2\) or text or bytes"):
+    with pytest.raises(TypesMissingError, match=r"id: decimal\(2\) or bytes or text"):
         decoder({}, ["id", "name"]).decode(Held(None, b'{"id":"AeJA"}'))
 
 
