@@ -39,6 +39,9 @@ from stream_sync.sinks.base import Sink
 from stream_sync.sinks.http import Http
 
 MAPPING_PARTS = ("mode", "where", "identifier", "fields", "attributes")
+MOST_PEOPLE = 60_000
+LEAST_PEOPLE = 5_000
+"""In the backlogs of all lanes together, and of one at least: what bounds the memory."""
 PARKED = "the delete budget was exceeded: a person decides, with `stream-sync held`"
 
 
@@ -130,6 +133,7 @@ class Wiring:
                 mapping=_hash(activation.model_dump(include=set(MAPPING_PARTS))),
                 route=_hash([source.topic, settings.type, *type(destination.sink).account(settings)]),
                 max_consecutive=activation.dead_letters.max_consecutive,
+                most_people=max(LEAST_PEOPLE, MOST_PEOPLE // len(self._options.activations or config.activations)),
                 until_caught_up=self._options.until_caught_up,
             ),
             open_decoder(source, plan.columns, notices.add, self._schemas),

@@ -153,8 +153,8 @@ class Dispatch:
                 self._timer = self._loop.call_at(next_time, self.wake)
 
     async def _send(self, sort: Sort, batch: Sequence[Pending]) -> None:
-        intents = [self._outcomes.certain(pending.intent) for pending in batch]
-        people = [pending.intent.identifier for pending in batch]
+        intents = self._outcomes.certain(batch)
+        people = [intent.identifier for intent in intents]
         try:
             if sort == "deletes" and self._guard is not None and not await self._guard.permit(batch):
                 self._no_deletes_before = self._loop.time() + DENIED_SECONDS

@@ -9,7 +9,10 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import methodcaller
 
 from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.notices import Notices
@@ -17,6 +20,8 @@ from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.ports import Assignment, Batch, Decoder, Router
 from stream_sync.model import Change, Intent, Kind, NotAChange, Nothing, Record, Refused, Undecodable
 from stream_sync.observability.metrics import LaneMetrics
+
+_partition = methodcaller("partition")
 
 Refuse = Callable[[Assignment, Record, Refused | Undecodable], None]
 """Makes a dead letter of a record that was received with one intent."""
@@ -51,43 +56,49 @@ class Intake:
 
     def take(self, batch: Batch, assigned: Mapping[int, Assignment], now: float) -> None:
         """Takes a batch of the `assigned` partitions in; `now` in monotonic seconds. Raises HaltError."""
-        decode, route, add = self._decoder.decode, self._router.route, self._backlog.add
-        routed = 0
-        kinds: dict[Kind, int] = {"insert": 0, "update": 0, "delete": 0}
-        try:
-            for record in batch.records:
-                acknowledgement = assigned.get(record.partition())  # type: ignore[arg-type]  # always set on a record
-                if acknowledgement is None or acknowledgement.revoked:
-                    continue
-                offset: int = record.offset()  # type: ignore[assignment]  # likewise
-                change = decode(record)
-                if change.__class__ is not Change:
-                    self._not_a_change(change, acknowledgement, record, offset)  # type: ignore[arg-type]
-                    continue
-                if not self._key_known:
-                    self._learn_key_from(change)
-                decision = route(change, doubt=offset < acknowledgement.whole_until)
-                if decision.__class__ is Intent:
-                    acknowledgement.receive(offset, 1)
-                    pending = add(decision, acknowledgement, offset, record, change.ts_ms, now)
-                    if decision.kind == "delete" and offset < acknowledgement.whole_until:
-                        self._early(pending, acknowledgement)
-                    kinds[decision.kind] += 1
-                    routed += 1
-                elif decision.__class__ is tuple:
-                    acknowledgement.receive(offset, len(decision))
-                    self._add_several(decision, acknowledgement, offset, change, now)
-                    for intent in decision:
-                        kinds[intent.kind] += 1
-                    routed += 1
-                else:
-                    routed += 1
-                    self._no_intent(decision, acknowledgement, record, offset)  # type: ignore[arg-type]
-        finally:
-            self._count(routed, kinds)
+        for partition, records in groupby(batch.records, _partition):
+            acknowledgement = assigned.get(partition)
+            if acknowledgement is not None and not acknowledgement.revoked:
+                self._take_run(records, acknowledgement, now)
         for partition, end in batch.ends:
             if (reached := assigned.get(partition)) is not None:
                 reached.reach(end)
+
+    def _take_run(self, records: Iterable[Record], acknowledgement: Assignment, now: float) -> None:
+        """The hot loop: records of one partition, in order."""
+        decode, route, add = self._decoder.decode, self._router.route, self._backlog.add
+        whole_until = acknowledgement.whole_until
+        received: list[int] = []
+        kinds: list[Kind] = []
+        routed = position = 0
+        try:
+            for record in records:
+                change = decode(record)
+                offset: int = record.offset()  # type: ignore[assignment]  # always set on a record
+                if change.__class__ is not Change:
+                    self._not_a_change(change, acknowledgement, record, offset)  # type: ignore[arg-type]
+                    position = offset + 1
+                    continue
+                if not self._key_known:
+                    self._learn_key_from(change)
+                decision = route(change, offset < whole_until)
+                routed += 1
+                if decision.__class__ is Intent:
+                    received.append(offset)
+                    pending = add(decision, acknowledgement, offset, record, change.ts_ms, now)
+                    kinds.append(decision.kind)
+                    if offset < whole_until and decision.kind == "delete":
+                        self._early(pending, acknowledgement)
+                elif decision.__class__ is tuple:
+                    acknowledgement.receive(offset, len(decision))
+                    self._add_several(decision, acknowledgement, offset, change, now)
+                    kinds += [intent.kind for intent in decision]
+                else:
+                    self._no_intent(decision, acknowledgement, record, offset)  # type: ignore[arg-type]
+                position = offset + 1
+        finally:
+            acknowledgement.received(received, position)
+            self._count(routed, kinds)
 
     def _add_several(
         self, intents: Sequence[Intent], acknowledgement: Assignment, offset: int, change: Change, now: float
@@ -136,9 +147,8 @@ class Intake:
         if not self._router.key_identifies:
             self._notices.add("identifier_not_key", "")
 
-    def _count(self, routed: int, kinds: dict[Kind, int]) -> None:
+    def _count(self, routed: int, kinds: Sequence[Kind]) -> None:
         if routed:
             self._metrics.records("routed", routed)
-        for kind, count in kinds.items():
-            if count:
-                self._metrics.intents(kind, count)
+        for kind, count in Counter(kinds).items():
+            self._metrics.intents(kind, count)

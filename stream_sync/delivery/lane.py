@@ -35,10 +35,11 @@ MOST_RECORDS = 500
 POLL_SECONDS = 0.1
 TICK_SECONDS = 1.0
 PROBE_SECONDS = 60.0
-PATIENCE_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0
 LETTERS_SECONDS = 1.0
 LOOK_SECONDS = 10.0
-MOST_PEOPLE = 20_000
+ROOMY = 0.5
+"""A paused lane goes on when its backlog is down to this part: a pause throws away what was fetched ahead."""
 MOST_UNSETTLED = 200_000
 MOST_LETTERS = 1_000
 
@@ -59,6 +60,8 @@ class LaneSettings(msgspec.Struct, frozen=True):
     route: str = ""
     """A hash of source and destination."""
     max_consecutive: int = 1000
+    most_people: int = 20_000
+    """In the backlog; about 2.5 kB each."""
     until_caught_up: bool = False
 
 
@@ -184,21 +187,21 @@ class Lane:
         except HaltError as error:
             self.standing.halt(error.reason, message=str(error))
 
-    def _is_full(self, consumer: Consumer) -> bool:
+    def _is_full(self, consumer: Consumer, part: float = 1.0) -> bool:
         return (
-            len(self._backlog) >= MOST_PEOPLE
-            or self._outcomes.writing >= MOST_LETTERS
-            or sum(offsets.unsettled for offsets in tuple(consumer.assigned.values())) >= MOST_UNSETTLED
+            len(self._backlog) >= self._settings.most_people * part
+            or self._outcomes.writing >= MOST_LETTERS * part
+            or sum(offsets.unsettled for offsets in tuple(consumer.assigned.values())) >= MOST_UNSETTLED * part
         )
 
     async def _wait_for_room(self, consumer: Consumer) -> None:
         """Waits a moment; then pauses and goes on polling, so that the group keeps its member."""
-        deadline = self._now() + PATIENCE_SECONDS
+        deadline = self._now() + min(PATIENCE_SECONDS, consumer.session_timeout / 4)
         while self._is_full(consumer) and self._now() < deadline:
             if await self._stopped_within(POLL_SECONDS):
                 return
         if self._is_full(consumer):
-            await self._poll_paused(consumer, lambda: self._is_full(consumer) and self.standing.halted is None)
+            await self._poll_paused(consumer, lambda: self._is_full(consumer, ROOMY) and self.standing.halted is None)
 
     async def _stay_halted(self, consumer: Consumer) -> None:
         """Keeps the membership for a while; then probes the destination where it was the reason."""

@@ -69,11 +69,14 @@ class Outcomes:
         """How many dead letters are not acknowledged yet."""
         return len(self._writing)
 
-    def certain(self, intent: Intent) -> Intent:
-        """The intent as it is to be sent: whole where the person's state at the destination is in doubt."""
-        if self._doubt and intent.identifier in self._doubt and not intent.whole:
-            return intent.as_whole()
-        return intent
+    def certain(self, batch: Sequence[Pending]) -> list[Intent]:
+        """The intents as they are to be sent: whole where the person's state at the destination is in doubt."""
+        intents = [pending.intent for pending in batch]
+        if not self._doubt:
+            return intents
+        return [
+            intent.as_whole() if intent.identifier in self._doubt and not intent.whole else intent for intent in intents
+        ]
 
     def settle(self, batch: Sequence[Pending], results: Sequence[Outcome], now: float) -> None:
         """Takes the outcomes of one request, one per intent."""

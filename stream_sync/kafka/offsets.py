@@ -45,6 +45,13 @@ class Offsets:
         """Updates of records before this offset are whole: the base of their deltas is not certain."""
         return self.progress.whole_until
 
+    def received(self, offsets: Iterable[int], position: int) -> None:
+        """Takes note of the records of a run that became one intent each, and that it was received up to `position`
+        (0 = nothing of it)."""
+        self._unsettled.update(offsets)
+        if position:
+            self.position = position
+
     def receive(self, offset: int, intents: int) -> None:
         """Takes note of a record that became `intents` intents, each of which will be settled once."""
         self.position = offset + 1

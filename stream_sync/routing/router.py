@@ -93,7 +93,7 @@ class Router:
             )
             raise HaltError("before_not_full", message)
 
-    def route(self, change: Change, *, doubt: bool = False) -> Decision:
+    def route(self, change: Change, doubt: bool = False) -> Decision:
         """What this change asks for. `doubt`: the base of a delta is not certain, so an Update is whole.
 
         Raises HaltError(`before_missing`) where the table is not what the config says.
