@@ -8,9 +8,10 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt PIP_BUILD_
 TEST_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
+FUZZ_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench format clean help
+.PHONY: demo test check bench fuzz format clean help
 
 demo: $(VENV)/.service ## everything on this machine in a minute: Kafka, Braze, a warehouse and the service, simulated
 	$(BIN)/stream-sync demo $(DEMO_ARGS)
@@ -28,6 +29,9 @@ check: $(VENV)/.developer ## linters, formatting, types and import rules; never 
 bench: $(VENV)/.developer ## changes a second and memory, beside a loop that only decodes; starts what it needs
 	@$(BIN)/python -m tests.rig.jars
 	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
+
+fuzz: $(VENV)/.developer ## a million damaged records through every decoder; FUZZ_ARGS="--inputs 50000 --seed 2" for less
+	$(BIN)/python -m tests.fuzz.run $(FUZZ_ARGS)
 
 format: $(VENV)/.developer ## the one target that edits: imports sorted, code formatted
 	$(BIN)/ruff check --select I --fix
