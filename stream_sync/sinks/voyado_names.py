@@ -18,10 +18,10 @@ from stream_sync.sinks.voyado_fields import AT_CREATION
 RECOMMENDED = 50
 """Requests a second: "stay below in normal operation" (Voyado's page on rate limits)."""
 _CONSENT = (
-    "is a consent or preference: Engage is their master, a consent can never go back to `not set`, and writing one "
-    "approves contacts; this is not this service's work, keep it in Engage"
+    "is a consent or preference, whose master is Engage: a consent can never go back to `not set`, and setting a "
+    "preference can approve a contact; this is not this service's work, keep it in Engage"
 )
-_LABELS = "is not an attribute: labels are made by Engage's own segments, and no page of Voyado says how to write them"
+_LABELS = "is not an attribute, and no page of Voyado says how labels are written; use a custom attribute"
 _EVENTS = "are events, not this service's work"
 _IDENTIFIER = "is the id that Voyado gives; name it under `identifier`, as contactId, and nowhere else"
 _CALCULATED = "is calculated by Engage and cannot be written"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
+from stream_sync.sandbox.faults import Faults
 from stream_sync.sandbox.server import Sandbox
 from tests.e2e.oracle import People, differences, same
 from tests.e2e.service import Running, run
@@ -211,3 +212,20 @@ async def test_two_lanes_that_know_a_contact_each_in_its_own_way_never_ask_for_i
         assert_no_overlaps(sandbox, prefix)
         found(sandbox, prefix, "contactId")
         assert f"{prefix}.byemail.dlq" not in kafka.topics()
+
+
+async def test_a_network_that_loses_requests_and_answers_creates_nobody_twice(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    changes = records(TABLE, "json")[:130]
+    produce(kafka, kafka.create_topic(f"{prefix}.members", 1), changes)
+    expected: People = {}
+    fold(expected, changes, "email", creates=True, whole=True)
+    async with Sandbox(journal=True, faults=Faults(reset=0.03, error=0.03, lose_answer=0.1, jitter=0.01)) as sandbox:
+        settings = config(kafka, prefix, sandbox, "json", members=UPSERT)
+        assert_done(await run(settings, tmp_path, "--until-caught-up"))
+
+        assert differences(expected, found(sandbox, prefix, "email")) == []
+        assert_no_overlaps(sandbox, prefix)
+        counts = sandbox.workspace("voyado", prefix).counts
+        assert counts["created"] == len(expected)

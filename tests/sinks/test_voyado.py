@@ -269,6 +269,18 @@ async def test_a_post_that_took_effect_without_an_answer_creates_nobody_twice() 
         assert asked(workspace) == ["GET", "POST", "GET", "PATCH"]
 
 
+async def test_a_post_that_took_effect_after_its_time_was_over_creates_nobody_twice() -> None:
+    def observe(endpoint: str, result: str, seconds: float) -> None:
+        told.append((endpoint, result))
+        workspace.faults = Faults(latency=30 if len(workspace.log) == 1 else 0)
+
+    told: list[tuple[str, str]] = []
+    async with voyado(observe, timeout="300ms") as (sink, workspace):
+        assert await send(sink, row("a@x.se", points=1)) == DELIVERED
+        assert told[1] == ("contacts_create", "timeout")
+        assert workspace.counts["created"] == 1
+
+
 async def test_a_post_that_took_no_effect_is_repeated_after_another_look_up() -> None:
     def observe(endpoint: str, result: str, seconds: float) -> None:
         workspace.faults = Faults(reset=1 if len(workspace.log) == 1 else 0)

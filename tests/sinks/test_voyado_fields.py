@@ -140,7 +140,7 @@ def check(
         ("preferences", "consent or preference"),
         ("preferences.acceptsEmail", "consent or preference"),
         ("acceptsSms", "consent or preference"),
-        ("labels", "labels are made"),
+        ("labels", "how labels are written"),
         ("transactions", "events"),
         ("contactId", "under `identifier`"),
         ("id", "under `identifier`"),
