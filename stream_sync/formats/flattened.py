@@ -42,7 +42,11 @@ class Meaning(NamedTuple):
 def meaning(deleted: Any, op: Any, times: Iterable[Any], record: Record) -> Meaning | Undecodable:
     """What the added fields say, None where the record has none; `times` are commit times, the first one counts.
     Headers (add.headers) are asked only for what the fields do not say."""
-    ts_ms = next((time for time in times if _is_time(time)), None)
+    ts_ms = None
+    for time in times:
+        if _is_time(time):
+            ts_ms = time
+            break
     if op is None:
         op, ts_ms = _of_headers(record, ts_ms)
     if deleted not in (None, "true", "false"):

@@ -8,6 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -44,8 +45,9 @@ class _Layout:
         self.strict = _decoder(shape, shape.Row, shape.exact)
         self.lenient = _decoder(shape, shape.LenientRow, shape.exact)
         self.loose = _decoder(shape, shape.LooseRow, exact=True)
-        at = {name: shape.attributes.get(name, name.strip("_")) for name in ADDED}
-        self.deleted, self.op, self.times = at[DELETED], at[OP], (at[SOURCE_TS_MS], at[TS_MS])
+        in_order = (DELETED, OP, SOURCE_TS_MS, TS_MS)
+        self.added = operator.attrgetter(*(shape.attributes.get(name, name.strip("_")) for name in in_order))
+        """Reads these four of a row."""
 
 
 def _decoder(shape: Shape, row: type[msgspec.Struct], exact: bool) -> Callable[[bytes], Any]:
@@ -116,11 +118,10 @@ class FlattenedJson(Keyed):
         return self._change(record, row, layout, shape.columns, incomplete)
 
     def _change(self, record: Record, row: Row, layout: _Layout, columns: RowColumns, incomplete: bool) -> Decoded:
-        first, second = layout.times
-        times = (_present(row, first), _present(row, second))
-        found = meaning(_present(row, layout.deleted), _present(row, layout.op), times, record)
-        if found.__class__ is not Meaning:
-            return found  # type: ignore[return-value]
+        deleted, said, *times = layout.added(row)
+        found = meaning(_present(deleted), _present(said), times, record)
+        if not isinstance(found, Meaning):
+            return found
         op, ts_ms = found
         if op in {"d", "t"}:
             return self._without_after(op, record, row, layout.shape, columns, ts_ms, incomplete)
@@ -201,6 +202,6 @@ def _not_a_row(payload: bytes, described: _Described) -> NotAChange | Undecodabl
     return not_flattened(parsed, described.name)
 
 
-def _present(row: Row, attribute: str) -> Any:
-    value = getattr(row, attribute)
-    return None if isinstance(value, Absent) else value
+def _present(added: Any) -> Any:
+    """A needed column may be one that the transformation adds, and absent."""
+    return None if added.__class__ is Absent else added
