@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from stream_sync.config.settings import DestinationSettings
 from stream_sync.model import Omitted
+from stream_sync.routing.expressions.expression import parse
 from stream_sync.sinks.base import Finding, Form, MappedName
-from stream_sync.sinks.crisp import Crisp
+from stream_sync.sinks.crisp import Crisp, Settings
 from stream_sync.sinks.crisp_fields import FIELDS
 
 SETTINGS = DestinationSettings(type="crisp")
@@ -150,3 +153,18 @@ def test_an_e_mail_beside_itself_as_identifier_is_a_warning() -> None:
 
 def test_a_field_and_an_attribute_never_share_a_name() -> None:
     assert Crisp.key("attributes", "email") != Crisp.key("fields", "email")
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "crisp.md").read_text(encoding="utf-8")
+
+
+def test_the_page_tells_every_setting_and_field() -> None:
+    told = set(re.findall(r"`([^`\n]+)`", PAGE.replace("```", "")))
+    assert [name for name in Settings.model_fields if name not in told | {"type"}] == []
+    paths = told | {f"{holder}{name}" for holder in told if holder.endswith(".") for name in told}
+    assert [path for path in FIELDS if path not in paths] == []
+
+
+def test_the_page_s_expression_is_one() -> None:
+    (expression,) = re.findall(r'person\.nickname: "(.+?)"', PAGE)
+    assert parse(expression).columns
