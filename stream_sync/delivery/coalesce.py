@@ -6,8 +6,8 @@ Invariants:
 - A person who is busy at the destination blocks only their own intents.
 - A Delete waits from when it is the person's only intent; any write of the same partition meanwhile cancels it, and so
   does one of another partition that is not older by source commit time.
-- Only a person's first intent is READY, DUE or WAITING. What a queue holds under another state is stale: it is skipped where
-  it is met, and swept out before there are more stale entries than people.
+- Only a person's first intent is READY, DUE or WAITING. What a queue holds under another state is stale: it is skipped
+  where it is met, and swept out before there are more stale entries than people.
 - Pure: time is an argument; nothing is sent or awaited here.
 """
 
@@ -38,6 +38,7 @@ class Backlog:
         self._people = people
         self._superseded = superseded
         """Told of an intent that no longer has to be sent, so that it is settled."""
+        self._overtaken: list[Pending] = []
         self._waiting = WaitingDeletes(delete_after)
         self._heads: dict[str, Pending] = {}
         self._ready: dict[Sort, deque[Pending]] = {"writes": deque(), "deletes": deque()}
@@ -61,7 +62,8 @@ class Backlog:
         ts_ms: int | None,
         now: float,
     ) -> Pending:
-        """Takes an intent in and returns what it is part of now."""
+        """Takes an intent in and returns what it is part of now. `settle_overtaken` is to be called when its offset was
+        received."""
         pending = Pending(intent, acknowledgement, [offset], record, ts_ms, ts_ms, now)
         identifier = intent.identifier
         head = self._heads.setdefault(identifier, pending)
@@ -76,6 +78,13 @@ class Backlog:
         else:
             self._writes.append(pending)
         return pending
+
+    def settle_overtaken(self) -> None:
+        """Settles the Deletes that were added although somebody wrote their person later."""
+        if self._overtaken:
+            overtaken, self._overtaken = self._overtaken, []
+            for delete in overtaken:
+                self._superseded(delete)
 
     def put_back(self, pending: Pending, now: float) -> None:
         """An attempt failed: the intent is the person's first again, merged with a newer one of its partition."""
@@ -231,7 +240,7 @@ class Backlog:
                 own = other
             elif _cancels(other, pending):
                 pending.state = State.GONE
-                self._superseded(pending)
+                self._overtaken.append(pending)
                 return other
             elif _cancels(pending, other):
                 outdated.append(other)

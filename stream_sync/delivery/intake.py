@@ -4,6 +4,7 @@ Invariants:
 - Every record of an assigned partition is received exactly once by its assignment: with the number of intents that it
   became, or with one for its dead letter.
 - A HaltError leaves the failing record and all after it unreceived, so that their offsets are not committed.
+- After a dead letter the base of its key's next change is in doubt.
 - Counting is by batch.
 """
 
@@ -18,9 +19,10 @@ from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.ports import Assignment, Batch, Decoder, Router
-from stream_sync.model import Change, Intent, Kind, NotAChange, Nothing, Record, Refused, Undecodable
+from stream_sync.model import Change, Intent, Kind, NotAChange, Nothing, Record, Refused, Undecodable, WireValueError
 from stream_sync.observability.metrics import LaneMetrics
 
+MOST_REFUSED = 10_000
 _partition = methodcaller("partition")
 
 Refuse = Callable[[Assignment, Record, Refused | Undecodable], None]
@@ -53,6 +55,9 @@ class Intake:
         self._early = early
         self._configured_key = key
         self._key_known = False
+        self._warned_of_order = False
+        self._refused: dict[tuple[int, bytes | None], None] = {}
+        """Keys of records that became dead letters since their last intent: what they changed is not delivered."""
 
     def take(self, batch: Batch, assigned: Mapping[int, Assignment], now: float) -> None:
         """Takes a batch of the `assigned` partitions in; `now` in monotonic seconds. Raises HaltError."""
@@ -67,7 +72,7 @@ class Intake:
     def _take_run(self, records: Iterable[Record], acknowledgement: Assignment, now: float) -> None:
         """The hot loop: records of one partition, in order."""
         decode, route, add = self._decoder.decode, self._router.route, self._backlog.add
-        whole_until = acknowledgement.whole_until
+        number, whole_until, refused = acknowledgement.partition, acknowledgement.whole_until, self._refused
         received: list[int] = []
         kinds: list[Kind] = []
         routed = position = 0
@@ -81,7 +86,8 @@ class Intake:
                     continue
                 if not self._key_known:
                     self._learn_key_from(change)
-                decision = route(change, offset < whole_until)
+                doubt = offset < whole_until or (bool(refused) and (number, record.key()) in refused)
+                decision = route(change, doubt)
                 routed += 1
                 if decision.__class__ is Intent:
                     received.append(offset)
@@ -95,9 +101,13 @@ class Intake:
                     kinds += [intent.kind for intent in decision]
                 else:
                     self._no_intent(decision, acknowledgement, record, offset)  # type: ignore[arg-type]
+                    doubt = False
+                if doubt and refused:
+                    refused.pop((number, record.key()), None)
                 position = offset + 1
         finally:
             acknowledgement.received(received, position)
+            self._backlog.settle_overtaken()
             self._count(routed, kinds)
 
     def _add_several(
@@ -122,12 +132,12 @@ class Intake:
         else:
             acknowledgement.receive(offset, 1)
             self._metrics.records("undecodable", 1)
-            self._refuse(acknowledgement, record, found)
+            self._make_letter(acknowledgement, record, found)
 
     def _no_intent(self, decision: Nothing | Refused, acknowledgement: Assignment, record: Record, offset: int) -> None:
         if isinstance(decision, Refused):
             acknowledgement.receive(offset, 1)
-            self._refuse(acknowledgement, record, decision)
+            self._make_letter(acknowledgement, record, decision)
             return
         acknowledgement.receive(offset, 0)
         if decision.reason == "unchanged":
@@ -135,16 +145,34 @@ class Intake:
         if decision.warning is not None:
             self._notices.add(decision.warning, "")
 
+    def _make_letter(self, acknowledgement: Assignment, record: Record, why: Refused | Undecodable) -> None:
+        self._refused[acknowledgement.partition, record.key()] = None
+        if len(self._refused) > MOST_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        self._refuse(acknowledgement, record, why)
+
     def _learn_key_from(self, change: Change) -> None:
         if self._configured_key is not None:
             self._learn_key(self._configured_key)
         elif change.op != "t":
-            self._learn_key(self._decoder.key_names(change.record))
+            try:
+                names = self._decoder.key_names(change.record)
+            except WireValueError:  # one bare value, or another converter's: only the config can name its columns
+                names = ()
+            if names is None:  # another record may have a key
+                self._warn_of_order()
+            else:
+                self._learn_key(names)
 
-    def _learn_key(self, names: Sequence[str] | None) -> None:
+    def _learn_key(self, names: Sequence[str]) -> None:
         self._router.learn_key(names)
         self._key_known = True
         if not self._router.key_identifies:
+            self._warn_of_order()
+
+    def _warn_of_order(self) -> None:
+        if not self._warned_of_order:
+            self._warned_of_order = True
             self._notices.add("identifier_not_key", "")
 
     def _count(self, routed: int, kinds: Sequence[Kind]) -> None:

@@ -83,7 +83,9 @@ class Lane:
         self._offset += 1
         ack.give_out(self._offset)
         record = Told(ack.partition, self._offset)
-        return self.backlog.add(wanted, ack, self._offset, record, ts_ms, self.now)
+        pending = self.backlog.add(wanted, ack, self._offset, record, ts_ms, self.now)
+        self.backlog.settle_overtaken()
+        return pending
 
     def take(self, most: int = 10) -> list[Pending]:
         """Everything that may be sent now, Deletes first."""

@@ -109,6 +109,7 @@ class Backlogs(RuleBasedStateMachine):
         if wanted.kind != "delete":
             self.first.pop(at, None)
         pending = self.backlog.add(wanted, ack, self.offset, Told(number, self.offset), self.ts_ms, self.now)
+        self.backlog.settle_overtaken()
         if wanted.kind == "delete" and self.early[number]:
             self.backlog.defer(pending, ack)
         return pending
