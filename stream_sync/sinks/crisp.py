@@ -5,7 +5,7 @@ Invariants:
   finds nobody is followed by POST and then the data; where that e-mail was there after all, by both PATCHes.
 - Each PATCH is sent only if something of it changed. A person whose creation stopped half-way (the profile is there,
   its data is not) gets everything at the next try.
-- While Crisp refuses, one request at a time asks again, the later the longer it lasts; nobody is rejected for it.
+- Nobody is rejected because a quota is spent, however long that lasts.
 """
 
 from __future__ import annotations
@@ -22,12 +22,10 @@ from stream_sync.config.values import Rate, Secret, SecureUrl, Whole, refuse
 from stream_sync.model import DELIVERED, Halt, Ignored, Intent, Mode, Outcome, Rejected, Retry, Section, Throttled
 from stream_sync.sinks import crisp_fields, crisp_names
 from stream_sync.sinks.base import Finding, Form, Limits, MappedName, Notice, Sink
+from stream_sync.sinks.crisp_account import Account
 from stream_sync.sinks.crisp_people import Parts, everything, name_of, new_profile, to_send
-from stream_sync.sinks.crisp_quota import Quota
-from stream_sync.sinks.crisp_replies import Meaning, Special, read
-from stream_sync.sinks.forms import encode
-from stream_sync.sinks.http import Http, Method, Observe, segment
-from stream_sync.sinks.pace import Pace
+from stream_sync.sinks.crisp_replies import Meaning, Special
+from stream_sync.sinks.http import Http, Observe, segment
 
 API = "https://api.crisp.chat"
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -78,10 +76,7 @@ class Crisp(Sink):
 
     def __init__(self, settings: DestinationSettings, http: Http) -> None:
         self._settings = _of_crisp(settings)
-        self._http = http
-        self._pace = Pace(self._settings.rate_limit)
-        self._quota = Quota()
-        self._asking_again = asyncio.Lock()
+        self._account = Account(http, self._settings.rate_limit)
         self._half_made: dict[str, None] = {}
 
     @classmethod
@@ -124,13 +119,13 @@ class Crisp(Sink):
         return (_of_crisp(settings).website_id,)
 
     def set_share(self, fraction: float) -> None:
-        self._pace.set_share(fraction)
+        self._account.set_share(fraction)
 
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         return await asyncio.gather(*(self._send_one(intent, mode) for intent in intents))
 
     async def probe(self) -> Outcome:
-        meaning = await self._ask("GET", "profile_get", f"/people/profile/{NOBODY}")
+        meaning = await self._account.ask("GET", "profile", NOBODY)
         return DELIVERED if isinstance(meaning, Special) else _not_yet(meaning)
 
     def unproven(self) -> Sequence[str]:
@@ -149,7 +144,7 @@ class Crisp(Sink):
             return Rejected("unencodable", "a text of this person is not Unicode (half a surrogate pair)")
 
     async def _delete(self, intent: Intent) -> Outcome:
-        meaning = await self._ask("DELETE", "profile_delete", f"/people/profile/{segment(intent.identifier)}")
+        meaning = await self._account.ask("DELETE", "profile", intent.identifier)
         return DELIVERED if meaning is Special.UNKNOWN_PERSON else _decided(meaning)
 
     async def _write(self, intent: Intent, mode: Mode) -> Outcome:
@@ -170,7 +165,7 @@ class Crisp(Sink):
         self._half_made[email] = None
         if len(self._half_made) > MOST_HALF_MADE:
             del self._half_made[next(iter(self._half_made))]
-        meaning = await self._ask("POST", "profile_post", "/people/profile", new_profile(email, parts.profile))
+        meaning = await self._account.ask("POST", "profile", body=new_profile(email, parts.profile))
         if meaning is DELIVERED:
             meaning = await self._patch(email, Parts({}, parts.data))
         elif meaning is Special.TAKEN:  # a visitor of the chat, another writer, or our own POST whose answer was lost
@@ -181,26 +176,9 @@ class Crisp(Sink):
         """Profile, then data, each if there is something of it."""
         meaning: Meaning = DELIVERED
         if parts.profile:
-            meaning = await self._ask("PATCH", "profile_patch", f"/people/profile/{segment(person)}", parts.profile)
+            meaning = await self._account.ask("PATCH", "profile", person, parts.profile)
         if parts.data and meaning is DELIVERED:
-            meaning = await self._ask("PATCH", "data_patch", f"/people/data/{segment(person)}", {"data": parts.data})
-        return meaning
-
-    async def _ask(self, method: Method, endpoint: str, path: str, body: Mapping[str, object] | None = None) -> Meaning:
-        encoded = None if body is None else encode(body)
-        if not self._quota.is_refusing:
-            return await self._exchange(method, endpoint, path, encoded)
-        async with self._asking_again:
-            refused = self._quota.still_refused(asyncio.get_running_loop().time())
-            return refused or await self._exchange(method, endpoint, path, encoded)
-
-    async def _exchange(self, method: Method, endpoint: str, path: str, body: bytes | None) -> Meaning:
-        answer = await self._http.request(method, path, endpoint=endpoint, body=body, pace=self._pace)
-        meaning = read(answer)
-        if isinstance(meaning, Throttled):
-            return self._quota.refused(asyncio.get_running_loop().time(), meaning.after)
-        if not isinstance(meaning, Retry):
-            self._quota.taken()
+            meaning = await self._account.ask("PATCH", "data", person, {"data": parts.data})
         return meaning
 
 
