@@ -6,6 +6,7 @@ Invariants:
   SPLIT_AFTER attempts a person is sent alone, after twice as many they are Rejected(`destination_error`).
 - A person who was rejected, ignored or deleted gets the whole row next time: the base of a delta is in doubt.
 - More than `most_consecutive` rejections in a row halt the lane: that is a wrong mapping, not bad rows.
+- So does a letter that cannot be written for a reason that is not Kafka's.
 """
 
 from __future__ import annotations
@@ -138,10 +139,10 @@ class Outcomes:
             self._settled(pending, "ignored" if isinstance(result, Ignored) else "parked")
             self._doubted(pending, now)
         elif isinstance(result, Rejected):
-            self._reject(pending, result, now)
+            self._reject(pending, result, pending.attempts + 1, now)
         elif isinstance(result, Retry) and self._is_given_up(pending):
             why = Rejected("destination_error", "the destination fails for this person alone, again and again")
-            self._reject(pending, why, now)
+            self._reject(pending, why, pending.attempts, now)
         else:
             if not pending.acknowledgement.revoked:
                 self._backlog.put_back(pending, now)
@@ -154,9 +155,8 @@ class Outcomes:
             pending.attempts += 1
         return pending.attempts >= GIVE_UP_AFTER
 
-    def _reject(self, pending: Pending, why: Rejected, now: float) -> None:
+    def _reject(self, pending: Pending, why: Rejected, attempts: int, now: float) -> None:
         self._doubted(pending, now)
-        attempts = pending.attempts + 1
         self._letter(pending.acknowledgement, pending.offsets, pending.record, "TASK_PUT", why, attempts)
 
     def _doubted(self, pending: Pending, now: float) -> None:
@@ -193,7 +193,14 @@ class Outcomes:
     def _write(self, letter: Coroutine[None, None, None]) -> None:
         writing = asyncio.get_running_loop().create_task(letter)
         self._writing.add(writing)
-        writing.add_done_callback(self._writing.discard)
+        writing.add_done_callback(self._written)
+
+    def _written(self, writing: asyncio.Task[None]) -> None:
+        self._writing.discard(writing)
+        if not writing.cancelled() and (error := writing.exception()) is not None:
+            # Its offset stays unsettled for ever: better to halt than to stop committing without a word.
+            self._log("letter_failed", error=type(error).__name__)
+            self._halt("letter_failed")
 
     def _settled(self, pending: Pending, outcome: OutcomeName) -> None:
         pending.acknowledgement.settle(pending.offsets)

@@ -25,8 +25,9 @@ class Standing:
         return "halted" if self.halted is not None else "paused" if self._paused else "running"
 
     def halt(self, reason: str, *, message: str | None = None, curable: bool = False) -> None:
-        """Nothing more is sent until what is wrong is mended. The first reason counts."""
-        if self.halted is None:
+        """Nothing more is sent until what is wrong is mended. The first reason counts, but what cannot pass is never
+        hidden by what can."""
+        if self.halted is None or (self.curable and not curable):
             self.halted, self.curable = reason, curable
             self._log("lane_halted", reason=reason, message=message)
             self.tell()
