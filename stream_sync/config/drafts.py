@@ -9,7 +9,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from stream_sync.config import shorthand
 from stream_sync.config.parts import Model, kind, read_part
@@ -24,7 +24,7 @@ _ACTIVATION = {"source": "", "destination": "", "mode": "update", "identifier": 
 _SOURCE = {"topic": ""}
 _SHORT = ("identifier", "fields", "attributes")
 _TEXT = "https://stand-in.invalid"
-"""What stands in for a destination's required setting: good as text, as a secret and as an address."""
+"""What stands in for a destination's required setting that is no choice: good as text, secret and address."""
 
 
 def entries(raw: Mapping[str, Any], section: str) -> dict[str, Any]:
@@ -71,7 +71,8 @@ def _draft(
     if part is not None or not isinstance(raw, dict):
         return part
     # Of a mapping of names to SQL, `shorthand` has already left out what is wrong: the rest is worth a look.
-    good = {name: value for name, value in raw.items() if name in _SHORT or report.clean((*place, name))}
+    mended = _SHORT if model is Activation else ()
+    good = {name: value for name, value in raw.items() if name in mended or report.clean((*place, name))}
     return read_part(model, {**stand_ins, **good}, place, Report())
 
 
@@ -86,10 +87,15 @@ def _destination(raw: object, place: Place, sinks: SinkTypes, report: Report) ->
         report.problem((*place, "type"), f"'{wanted}' is not a destination type{did_you_mean(str(wanted), sinks)}")
     else:
         sink = sinks[wanted]()
-        required = [name for name, field in sink.Settings.model_fields.items() if field.is_required()]
-        settings = _draft(sink.Settings, raw, place, report, dict.fromkeys(required, _TEXT))
+        fields = sink.Settings.model_fields.items()
+        stand_ins = {name: _stand_in(field.annotation) for name, field in fields if field.is_required()}
+        settings = _draft(sink.Settings, raw, place, report, stand_ins)
         return Destination(settings, sink) if settings is not None else None
     return None
+
+
+def _stand_in(annotation: object) -> object:
+    return get_args(annotation)[0] if get_origin(annotation) is Literal else _TEXT
 
 
 def _activation(raw: object, place: Place, report: Report) -> Activation | None:

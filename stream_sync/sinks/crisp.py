@@ -49,13 +49,6 @@ class Settings(DestinationSettings):
     """Crisp does not disclose its own."""
     in_flight: Annotated[Whole, Field(ge=1, le=64)] = 8
 
-    @field_validator("identifier")
-    @classmethod
-    def _is_no_pair(cls, identifier: Secret) -> Secret:
-        if ":" in identifier.reveal():
-            refuse("holds a colon; give the token's identifier here and its key as `key`")
-        return identifier
-
     @field_validator("website_id")
     @classmethod
     def _is_not_blank(cls, website_id: str) -> str:
