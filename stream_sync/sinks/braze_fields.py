@@ -8,7 +8,6 @@ Invariants:
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -19,6 +18,7 @@ import msgspec
 from stream_sync.model import Value
 from stream_sync.sinks import forms
 from stream_sync.sinks.forms import Dialect, Form, Nulls, Tell
+from stream_sync.sinks.texts import day
 
 TEXT_LIMIT = 255
 """Characters of custom text; what Braze does with longer text sent by REST is not documented."""
@@ -74,18 +74,6 @@ def _turned(turn: Callable[[Value], Value]) -> Callable[[Nulls, Tell], Form]:
     return make
 
 
-def _day(value: Value) -> Value:
-    """`dob` takes YYYY-MM-DD only."""
-    if isinstance(value, dt.datetime):
-        return value.date().isoformat()
-    if isinstance(value, str) and len(value) > 10 and value[10] in "T ":
-        try:
-            return dt.datetime.fromisoformat(value).date().isoformat()
-        except ValueError:
-            return value
-    return value
-
-
 _GENDERS = {letter.lower(): letter for letter in "MFONP"} | {
     "male": "M",
     "man": "M",
@@ -138,7 +126,7 @@ FIELDS: dict[str, Callable[[Nulls, Tell], Form]] = {
     "current_location": _turned(_location),
     "date_of_first_session": _general,
     "date_of_last_session": _general,
-    "dob": _turned(_day),
+    "dob": _turned(day),
     "email": _email,
     "email_click_tracking_disabled": _general,
     "email_open_tracking_disabled": _general,

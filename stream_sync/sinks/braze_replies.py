@@ -10,21 +10,13 @@ Invariants:
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 
-from stream_sync.model import DELIVERED, Halt, Outcome, Rejected, Retry, Throttled
+from stream_sync.model import DELIVERED, Outcome, Rejected, Retry
+from stream_sync.sinks.answers import Speaker, usual
 from stream_sync.sinks.http import Failure, Reply
-
-MAX_WAIT = 3600.0
-"""Seconds. Braze's longest window is an hour; a header that says more is not believed."""
-_EPOCH = 1e9
-"""A reset above this is a moment (classic contracts), below it a number of seconds (MAU contracts)."""
 
 _CODES = frozenset(
     (
@@ -61,9 +53,8 @@ _HALTS = {
     415: "Braze, or a proxy before it, refused JSON: check that `url` is a REST endpoint of Braze",
 }
 _REFUSED = frozenset((400, 413, 422))
-_ELSEWHERE = frozenset((405, 406, 407, 410, 411, 421, 426, 451))
-"""Statuses that Braze does not give: something else answered."""
-_REDIRECTED = "`url` answered with a redirect, which is not followed: set it to the REST endpoint itself"
+WAIT_HEADERS = ("X-Ratelimit-Retry-After", "Retry-After", "X-RateLimit-Reset")
+"""MAU contracts send the first, in seconds; classic ones the last, as seconds since the epoch."""
 
 
 class _Body(msgspec.Struct):
@@ -103,7 +94,7 @@ def read_delete(answer: Reply | Failure, count: int, permission: str, now: float
 
 def not_braze(status: int) -> str:
     """The reason to halt where something else answered."""
-    return f"what answered is not Braze's REST API (HTTP {status}): check `url` and any proxy on the way"
+    return _speaker("").is_not(status)
 
 
 def _accepted(reply: Reply, count: int) -> list[Outcome | None]:
@@ -161,39 +152,9 @@ def _rejected(text: Any, status: int) -> Rejected:
 
 def _for_all(answer: Reply | Failure, permission: str, now: float) -> Outcome:
     """What an answer about the whole request means."""
-    if isinstance(answer, Failure):
-        return Halt(_REDIRECTED) if answer.reason == "redirect" else Retry(answer.reason)
-    status = answer.status
-    if status == 429:
-        return Throttled("rate_limited", wait(answer.headers, now))
-    if halt := _HALTS.get(status):
-        return Halt(f"{halt.format(permission=permission)} (HTTP {status})")
-    if status in _ELSEWHERE:
-        return Halt(not_braze(status))
-    if status >= 500:
-        return Retry("server_error", wait(answer.headers, now))
-    return Retry("request_timeout" if status == 408 else "unexpected_reply")
+    return usual(answer, _speaker(permission), now) or Retry("unexpected_reply")
 
 
-def wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds to wait, more than 0 and at most MAX_WAIT, from the first header that says so; None if none does.
-
-    MAU contracts send `X-Ratelimit-Retry-After` in seconds, classic ones `X-RateLimit-Reset` as seconds since the
-    epoch; headers may be missing, empty or junk.
-    """
-    for name in ("X-Ratelimit-Retry-After", "Retry-After", "X-RateLimit-Reset"):
-        seconds = _seconds(headers.get(name, "").strip(), now)
-        if seconds is not None and seconds > 0:
-            return min(seconds, MAX_WAIT)
-    return None
-
-
-def _seconds(text: str, now: float) -> float | None:
-    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", text):
-        number = float(text)
-        return number - now if number > _EPOCH else number
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=moment.tzinfo or dt.UTC).timestamp() - now
+def _speaker(permission: str) -> Speaker:
+    halts = {status: reason.format(permission=permission) for status, reason in _HALTS.items()}
+    return Speaker("Braze's REST API", halts, "the REST endpoint itself", wait_headers=WAIT_HEADERS)

@@ -34,6 +34,18 @@ def time_text(value: dt.time) -> str:
     return value.replace(tzinfo=None).isoformat()
 
 
+def day(value: Value) -> Value:
+    """The date of a date, of a moment, or of a moment's text; anything else as it is."""
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, str) and len(value) > 10 and value[10] in "T ":
+        try:
+            return dt.datetime.fromisoformat(value).date()
+        except ValueError:
+            return value
+    return value
+
+
 def duration_text(value: dt.timedelta) -> str:
     """P1DT2H3M4.5S, PT0S, -PT1M."""
     sign, value = ("-", -value) if value < dt.timedelta(0) else ("", value)

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from stream_sync.model import DELIVERED, Delivered, Outcome, Rejected, Sent, Throttled
 from stream_sync.sinks import voyado_fields, voyado_replies
+from stream_sync.sinks.answers import wait
 from stream_sync.sinks.forms import encode
 from stream_sync.sinks.http import Failure, Http, Method, Reply, segment
 from stream_sync.sinks.pace import Pace
@@ -145,7 +146,7 @@ class Contacts:
         result: Read | Throttled = read(answer)
         if isinstance(answer, Reply):
             if isinstance(result, Throttled):
-                after = self._back_off.throttled(_now(), voyado_replies.wait(answer, time.time()))
+                after = self._back_off.throttled(_now(), wait(answer.headers, time.time()))
                 self.pace.hold(after)
                 return Throttled(result.reason, after)
             self._back_off.accepted(_now())

@@ -20,6 +20,7 @@ from stream_sync.config.values import refuse, shown
 from stream_sync.model import Omitted, Sent, Value
 from stream_sync.sinks import forms
 from stream_sync.sinks.forms import Dialect, Form, Nulls, Tell
+from stream_sync.sinks.texts import day
 
 Word = Literal["text", "number", "bool", "date", "datetime", "any"]
 WORDS: tuple[str, ...] = get_args(Word)
@@ -76,7 +77,7 @@ _GENDERS = {"m": "Male", "man": "Male", "f": "Female", "woman": "Female", "o": "
 def form(name: str, nulls: Nulls, tell: Tell) -> Form:
     """The form of an attribute: a standard one as its type is, a custom one as the value is."""
     if name == "birthDay":
-        turn: Callable[[Value], Value] = _day
+        turn: Callable[[Value], Value] = day
     elif name == "gender":
         turn = _gender
     else:
@@ -93,18 +94,6 @@ def form(name: str, nulls: Nulls, tell: Tell) -> Form:
 
 
 def _same(value: Value) -> Value:
-    return value
-
-
-def _day(value: Value) -> Value:
-    """YYYY-MM-DD of a date, a moment, or a moment's text."""
-    if isinstance(value, dt.datetime):
-        return value.date()
-    if isinstance(value, str) and len(value) > 10 and value[10] in "T ":
-        try:
-            return dt.datetime.fromisoformat(value).date()
-        except ValueError:
-            return value
     return value
 
 

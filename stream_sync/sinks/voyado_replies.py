@@ -10,21 +10,18 @@ Invariants:
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Collection, Iterator
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 
 from stream_sync.model import DELIVERED, Delivered, Halt, Outcome, Rejected, Retry, Throttled
+from stream_sync.sinks.answers import Speaker, usual
 from stream_sync.sinks.http import Failure, Reply
 
 BACK_OFF = (10.0, 30.0, 60.0, 300.0)
 """Seconds between attempts (Voyado's page on retries); its 429 says nothing of its own."""
-MAX_WAIT = 3600.0
-"""Seconds. A header that says more is not believed."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -89,9 +86,7 @@ _HALTS = {
     404: "there is no such address at Voyado: check that `url` is the tenant's own, https://NAME.voyado.com",
     415: "Voyado, or a proxy before it, refused JSON: check `url`",
 }
-_ELSEWHERE = frozenset((405, 406, 407, 410, 411, 421, 426, 451))
-"""Statuses that Voyado does not give: something else answered."""
-_REDIRECTED = "`url` answered with a redirect, which is not followed: set it to the tenant's own address"
+_VOYADO = Speaker("Voyado's API", _HALTS, "the tenant's own address")
 _TELLING = frozenset(
     ("error", "errors", "code", "errorcode", "message", "messagedetails", "detail", "details", "title")
 )
@@ -167,24 +162,9 @@ def codes_in(body: bytes) -> frozenset[str]:
     return frozenset(word for text in _told_in(body) for word in re.findall(r"[a-z]+", text.lower()) if word in _CODES)
 
 
-def wait(reply: Reply, now: float) -> float | None:
-    """Seconds of a `Retry-After`, which Voyado does not document; None where there is none that makes sense. `now`:
-    seconds since the epoch."""
-    text = reply.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        seconds = float(text)
-    else:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        seconds = moment.replace(tzinfo=moment.tzinfo or dt.UTC).timestamp() - now
-    return min(seconds, MAX_WAIT) if seconds > 0 else None
-
-
 def not_voyado(status: int) -> str:
     """The reason to halt where something else answered."""
-    return f"what answered is not Voyado's API (HTTP {status}): check `url` and any proxy on the way"
+    return _VOYADO.is_not(status)
 
 
 class BackOff:
@@ -217,21 +197,11 @@ _BEING_CREATED = Retry("contact_with_key_is_being_created", BACK_OFF[0])
 
 def _bad(answer: Reply | Failure, sent: Collection[str]) -> Bad:
     """What an answer means that is no success and no special case."""
-    if isinstance(answer, Failure):
-        return Halt(_REDIRECTED) if answer.reason == "redirect" else Retry(answer.reason)
-    status = answer.status
-    if status == 429:
-        return Throttled("rate_limited")
-    if status == 408:
-        return Retry("request_timeout")
-    if status >= 500:
-        is_set_up_wrong = "invalidsystemconfiguration" in codes_in(answer.body)
-        return Retry("invalid_system_configuration" if is_set_up_wrong else "server_error")
-    if halt := _HALTS.get(status):
-        return Halt(f"{halt} (HTTP {status})")
-    if status in _ELSEWHERE:
-        return Halt(not_voyado(status))
-    return _rejected(codes_in(answer.body), answer, sent) if status >= 400 else Retry("unexpected_reply")
+    if bad := usual(answer, _VOYADO):
+        is_set_up_wrong = isinstance(answer, Reply) and "invalidsystemconfiguration" in codes_in(answer.body)
+        return Retry("invalid_system_configuration") if is_set_up_wrong and isinstance(bad, Retry) else bad
+    assert isinstance(answer, Reply)
+    return _rejected(codes_in(answer.body), answer, sent) if answer.status >= 400 else Retry("unexpected_reply")
 
 
 def _rejected(codes: Collection[str], reply: Reply, sent: Collection[str]) -> Rejected:

@@ -20,7 +20,6 @@ from stream_sync.sinks.voyado_replies import (
     read_lookup,
     read_probe,
     read_update,
-    wait,
 )
 
 GUID = "3f2c7f7e-8f8e-4a7b-9b65-0c7f1d3f0001"
@@ -204,23 +203,6 @@ def test_probing() -> None:
     assert isinstance(read_probe(reply(200, "<html>")), Halt)
     assert read_probe(reply(429)) == Throttled("rate_limited")
     assert read_probe(reply(500)) == Retry("server_error")
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("7", 7.0),
-        ("99999", 3600.0),
-        ("0", None),
-        ("-5", None),
-        ("soon", None),
-        ("", None),
-        ("Thu, 01 Jan 1970 00:16:50 GMT", 10.0),
-        ("Thu, 01 Jan 1970 00:16:30 GMT", None),
-    ],
-)
-def test_the_wait_that_a_header_tells(text: str, seconds: float | None) -> None:
-    assert wait(reply(429, Retry_After=text), now=1000.0) == seconds
 
 
 def test_waits_grow_as_voyado_asks_until_something_succeeds_after_one() -> None:
