@@ -205,6 +205,19 @@ def test_a_later_change_of_identifier_is_waited_for_too() -> None:
     assert len(lane.take()) == 1
 
 
+def test_a_refused_insert_takes_with_it_only_the_deletes_that_follow_it() -> None:
+    lane, ack = Lane(after=60), Ack()
+    new = lane.add(intent("insert", "new"), ack)
+    lane.backlog.follow(lane.add(intent("delete", "old"), ack), new)
+    lane.add(intent("insert", "old"), ack)
+    lane.backlog.defer(lane.add(intent("delete", "old"), ack), "first pass")
+    lane.take()
+    lane.backlog.drop_following(new, lane.now)
+    lane.backlog.start_deferred(["old"], "first pass", lane.now)
+    lane.now = 60
+    assert [pending.intent.identifier for pending in lane.take()] == ["old"]
+
+
 def test_a_deferred_delete_waits_for_the_end_of_all_that_it_was_deferred_for() -> None:
     lane, ack = Lane(after=60), Ack()
     lane.backlog.defer(lane.add(GONE, ack), "first pass")

@@ -315,9 +315,13 @@ ROWS = [
 @pytest.mark.parametrize(("setting", "records", "meant"), ROWS)
 def test_what_a_change_means(mode: Any, setting: dict[str, Any], records: list[Read], meant: tuple[str, ...]) -> None:
     assert Activation(mode, **setting).say(*records) == meant[MODES.index(mode)]
+    warm = Activation(mode, **setting)
+    warm.warm_up()
+    assert warm.say(*records) == meant[MODES.index(mode)]
 
 
 def intent(activation: Activation, *reads: Read, doubt: bool = False) -> Intent:
+    activation.warm_up()
     decision = [activation.decide(read, doubt=doubt) for read in reads][-1]
     assert isinstance(decision, Intent), decision
     return decision
@@ -358,6 +362,7 @@ def test_an_expression_of_several_columns_is_compared_by_its_value() -> None:
 )
 def test_a_number_and_a_truth_value_are_not_equal(was: str, now: str, changed: bool) -> None:
     activation = Activation("update", fields={"flag": "profile->'flag'"})
+    activation.warm_up()
     change = updated({**ANN, "profile": f'{{"flag":{was}}}'}, {**ANN, "profile": f'{{"flag":{now}}}'})
     assert activation.say(change) == ("update flag" if changed else "unchanged")
 
