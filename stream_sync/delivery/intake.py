@@ -3,22 +3,24 @@
 Invariants:
 - Every record of an assigned partition is received exactly once by its assignment: with the number of intents that it
   became, or with one for its dead letter.
-- A HaltError leaves the failing record and all after it unreceived, so that their offsets are not committed.
+- A WaitError or a HaltError leaves the failing record and all after it unreceived, so that their offsets are not
+  committed. They are kept, and the next `go_on` begins with them: the consumer does not bring them again.
 - After a dead letter the base of its key's next change is in doubt.
 - Counting is by batch.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
 from operator import methodcaller
 
 from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.ports import Assignment, Batch, Decoder, Router
+from stream_sync.errors import HaltError, WaitError
 from stream_sync.model import Change, Intent, Kind, NotAChange, Nothing, Record, Refused, Undecodable, WireValueError
 from stream_sync.observability.metrics import LaneMetrics
 
@@ -58,19 +60,42 @@ class Intake:
         self._warned_of_order = False
         self._refused: dict[tuple[int, bytes | None], None] = {}
         """Keys of records that became dead letters since their last intent: what they changed is not delivered."""
+        self._left: deque[tuple[Assignment, Iterator[Record], int | None]] = deque()
+        """What was put by and is not taken in: records of one partition, in order, and the end reached after them."""
+
+    @property
+    def has_left(self) -> bool:
+        """Whether something was put by that is not taken in."""
+        return bool(self._left)
 
     def take(self, batch: Batch, assigned: Mapping[int, Assignment], now: float) -> None:
-        """Takes a batch of the `assigned` partitions in; `now` in monotonic seconds. Raises HaltError."""
+        """Takes a batch of the `assigned` partitions in, after what was put by; `now` in monotonic seconds. Raises
+        HaltError and WaitError."""
+        self.put_by(batch, assigned)
+        self.go_on(now)
+
+    def put_by(self, batch: Batch, assigned: Mapping[int, Assignment]) -> None:
+        """Keeps a batch of the `assigned` partitions for the next `go_on`."""
         for partition, records in groupby(batch.records, _partition):
-            acknowledgement = assigned.get(partition)
-            if acknowledgement is not None and not acknowledgement.revoked:
-                self._take_run(records, acknowledgement, now)
+            if (acknowledgement := assigned.get(partition)) is not None:
+                self._left.append((acknowledgement, iter(list(records)), None))
         for partition, end in batch.ends:
             if (reached := assigned.get(partition)) is not None:
-                reached.reach(end)
+                self._left.append((reached, iter(()), end))
 
-    def _take_run(self, records: Iterable[Record], acknowledgement: Assignment, now: float) -> None:
-        """The hot loop: records of one partition, in order."""
+    def go_on(self, now: float) -> None:
+        """Takes in what was put by, as `take`. What is of a partition that went meanwhile is dropped: it is another
+        assignment's now."""
+        while self._left:
+            acknowledgement, records, end = self._left[0]
+            if not acknowledgement.revoked:
+                self._take_run(records, acknowledgement, now)
+            if end is not None:
+                acknowledgement.reach(end)
+            self._left.popleft()
+
+    def _take_run(self, records: Iterator[Record], acknowledgement: Assignment, now: float) -> None:
+        """The hot loop: records of one partition, in order; the first of what was put by."""
         decode, route, add = self._decoder.decode, self._router.route, self._backlog.add
         number, whole_until, refused = acknowledgement.partition, acknowledgement.whole_until, self._refused
         received: list[int] = []
@@ -105,6 +130,9 @@ class Intake:
                 if doubt and refused:
                     refused.pop((number, record.key()), None)
                 position = offset + 1
+        except (HaltError, WaitError):
+            self._left[0] = (acknowledgement, chain((record,), records), None)
+            raise
         finally:
             acknowledgement.received(received, position)
             self._backlog.settle_overtaken()

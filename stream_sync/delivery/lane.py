@@ -3,6 +3,7 @@
 Invariants:
 - Nothing is sent for a partition once it is being revoked, and nothing is committed for a lost one.
 - A full backlog stops the reading, not the polling: first by waiting, then with paused partitions.
+- A record whose schema is not known yet is waited for: nothing of its batch is lost or overtaken.
 - A halted lane stays in its group with its partitions paused; where the destination was the reason it re-reads its
   secrets and probes once a minute, and goes on when the destination takes it back.
 - The end: stop taking, finish what is in flight, commit, leave the group. In that order.
@@ -27,7 +28,7 @@ from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Letters, Progress, Router
 from stream_sync.delivery.standing import Standing
-from stream_sync.errors import HaltError
+from stream_sync.errors import HaltError, WaitError
 from stream_sync.model import Delivered, Mode
 from stream_sync.observability.metrics import LaneMetrics
 
@@ -178,14 +179,38 @@ class Lane:
             elif self._is_full(consumer):
                 await self._wait_for_room(consumer)
             else:
-                self._intake.take(await consumer.take(MOST_RECORDS, POLL_SECONDS), consumer.assigned, self._now())
+                if not self._intake.has_left:
+                    self._intake.put_by(await consumer.take(MOST_RECORDS, POLL_SECONDS), consumer.assigned)
+                self._intake.go_on(self._now())
                 if self._guard is not None:
                     self._guard.check(self._now())
                 self._dispatch.wake()
             if self._settings.until_caught_up and await self._is_caught_up(consumer):
                 self.stop()
+        except WaitError as error:
+            await self._wait_for(error, consumer)
         except HaltError as error:
             self.standing.halt(error.reason, message=str(error))
+
+    async def _wait_for(self, needed: WaitError, consumer: Consumer) -> None:
+        """Waits until the first record that is left can be read; goes on polling where that takes long."""
+        ready = asyncio.ensure_future(needed.ready())
+        stopping = asyncio.ensure_future(self._stop.wait())
+        self.standing.wait(True)
+        self._dispatch.wake()
+        try:
+            patience = min(PATIENCE_SECONDS, consumer.session_timeout / 4)
+            await asyncio.wait((ready, stopping), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                await self._poll_paused(consumer, lambda: not ready.done() and self.standing.halted is None)
+            if ready.done():
+                ready.result()
+        except HaltError as error:
+            self.standing.halt(error.reason, message=str(error))
+        finally:
+            ready.cancel()
+            stopping.cancel()
+            self.standing.wait(False)
 
     def _is_full(self, consumer: Consumer, part: float = 1.0) -> bool:
         return (
@@ -222,7 +247,7 @@ class Lane:
         try:
             while still() and not self._stop.is_set():
                 assigned = set(consumer.assigned.values())
-                await consumer.take(1, POLL_SECONDS)
+                self._intake.put_by(await consumer.take(1, POLL_SECONDS), consumer.assigned)
                 if set(consumer.assigned.values()) != assigned:
                     await consumer.pause()
         finally:

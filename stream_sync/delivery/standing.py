@@ -1,10 +1,13 @@
-"""Whether a lane works, is full, or is halted; told to the metrics and the log as it changes."""
+"""Whether a lane works, is full, waits, or is halted; told to the metrics and the log as it changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from stream_sync.observability.metrics import LaneMetrics
+
+State = Literal["running", "paused", "waiting", "halted"]
 
 
 class Standing:
@@ -14,15 +17,18 @@ class Standing:
         self._metrics = metrics
         self._log = log
         self._paused = False
+        self._waiting = False
         self.halted: str | None = None
         """Why nothing goes on; None while it does."""
         self.curable = False
         """Whether the destination was the reason of the halt, which can pass without a restart."""
 
     @property
-    def state(self) -> str:
-        """running, paused or halted."""
-        return "halted" if self.halted is not None else "paused" if self._paused else "running"
+    def state(self) -> State:
+        """running, paused, waiting or halted."""
+        if self.halted is not None:
+            return "halted"
+        return "waiting" if self._waiting else "paused" if self._paused else "running"
 
     def halt(self, reason: str, *, message: str | None = None, curable: bool = False) -> None:
         """Nothing more is sent until what is wrong is mended. The first reason counts, but what cannot pass is never
@@ -43,6 +49,11 @@ class Standing:
         self._paused = paused
         self.tell()
 
+    def wait(self, waiting: bool) -> None:
+        """A record needs what is not here yet, or has it now."""
+        self._waiting = waiting
+        self.tell()
+
     def tell(self) -> None:
         """Sets the metric."""
-        self._metrics.lane_state("halted" if self.halted is not None else "paused" if self._paused else "running")
+        self._metrics.lane_state(self.state)

@@ -103,8 +103,13 @@ class Registry:
     async def _fetched(self, schema_id: SchemaId, path: str) -> None:
         if schema_id not in self._asking:
             task = self._asking[schema_id] = asyncio.create_task(self._fetch(schema_id, path))
-            task.add_done_callback(lambda _: self._asking.pop(schema_id, None))
+            task.add_done_callback(lambda done: self._answered_to(schema_id, done))
         await asyncio.shield(self._asking[schema_id])
+
+    def _answered_to(self, schema_id: SchemaId, asked: asyncio.Task[None]) -> None:
+        del self._asking[schema_id]
+        if not asked.cancelled():
+            asked.exception()  # whoever waited may be gone
 
     async def _fetch(self, schema_id: SchemaId, path: str) -> None:
         attempt = 0
