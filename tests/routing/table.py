@@ -108,6 +108,11 @@ def tombstone(row: Row, names: Sequence[str] = ("id",)) -> Read:
     return Read(None, key_of(row, names))
 
 
+def flattened(row: Row, **added: str) -> Read:
+    """A row as ExtractNewRecordState writes it, with the fields that it adds."""
+    return Read(json_bytes({**row, **added}), key_of(row))
+
+
 TRUNCATED = record("t", None, None, key=None)
 
 
@@ -124,9 +129,9 @@ class Activation:
         *,
         where: str | None = "tier = 'gold'",
         identifier: str = "id",
-        email: bool = False,
         fields: Mapping[str, str] | None = None,
         before: Literal["full", "key"] = "full",
+        format: Literal["debezium", "flattened"] = "debezium",  # noqa: A002  the config's own word
         key: Sequence[str] | None = ("id",),
         whole: bool = False,
     ) -> None:
@@ -134,11 +139,13 @@ class Activation:
         fields = {"name": "name", "ltv": "ltv"} if fields is None else fields
         plan = Plan(
             where=None if where is None else parse_condition(where),
-            identifier=(IdentifierPart("external_id", parse(identifier), email),),
+            identifier=(IdentifierPart("external_id", parse(identifier), "email" in identifier),),
             targets=tuple(Target(name, parse(text), as_it_is) for name, text in fields.items()),
         )
-        self.decoder = open_decoder(Source(topic="wh.marts.customers", types=TYPES, before=before), plan.columns)
-        self.router = Router(plan, mode, before_full=before == "full", whole=whole, notice=self._note)
+        source = Source(topic="wh.marts.customers", types=TYPES, before=before, format=format)
+        self.flattened = format == "flattened"
+        self.decoder = open_decoder(source, plan.columns)
+        self.router = Router(plan, mode, before_full=source.shows_before, whole=whole, notice=self._note)
         self.router.learn_key(key)
 
     def _note(self, code: str, name: str) -> None:
@@ -151,7 +158,8 @@ class Activation:
 
     def warm_up(self) -> None:
         """Lets it have seen the table: it decides about most later records in a quicker way."""
-        self.decide(created({**ANN, "id": 99}))
+        other = {**ANN, "id": 99}
+        self.decide(flattened(other) if self.flattened else created(other))
         self.notices.clear()
 
     def say(self, *reads: Read, doubt: bool = False) -> str:

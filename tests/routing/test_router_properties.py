@@ -162,7 +162,7 @@ def end(activation: Activation, reads: Iterator[Read], destination: Destination)
 @SETTINGS
 @given(stream=streams, where=st.sampled_from(list(WHERE)), identifier=st.sampled_from(list(NAMED)))
 def test_a_mirror_ends_as_the_segment(stream: list[Step], where: str | None, identifier: str) -> None:
-    activation = Activation("mirror", where=where, identifier=identifier, email=identifier == "email", fields=FIELDS)
+    activation = Activation("mirror", where=where, identifier=identifier, fields=FIELDS)
     table = Table("full", compacted=where is None and identifier == "id")
     people = end(activation, table.records(stream), Destination("mirror", {}))
     assert people == table.people(where, identifier)
@@ -187,9 +187,7 @@ def test_so_does_a_mirror_of_keys_without_before_images(stream: list[Step]) -> N
 def test_an_upsert_deletes_nobody_and_ends_with_the_segment_as_it_is(
     stream: list[Step], where: str | None, identifier: str, before: Literal["full", "key"]
 ) -> None:
-    activation = Activation(
-        "upsert", where=where, identifier=identifier, email=identifier == "email", before=before, fields=FIELDS
-    )
+    activation = Activation("upsert", where=where, identifier=identifier, before=before, fields=FIELDS)
     stays = where is None and identifier == "id"  # else a person can enter with a value that was never on the wire
     table = Table(before, compacted=True, toast=before == "full" or stays)
     people = end(activation, table.records(stream), Destination("upsert", {}))
@@ -208,9 +206,7 @@ def test_an_upsert_deletes_nobody_and_ends_with_the_segment_as_it_is(
 def test_an_update_creates_nobody_and_brings_those_who_are_there_up_to_date(
     stream: list[Step], where: str | None, identifier: str, before: Literal["full", "key"], known: set[str]
 ) -> None:
-    activation = Activation(
-        "update", where=where, identifier=identifier, email=identifier == "email", before=before, fields=FIELDS
-    )
+    activation = Activation("update", where=where, identifier=identifier, before=before, fields=FIELDS)
     stays = where is None and identifier == "id"  # else a person can enter with a value that was never on the wire
     table = Table(before, compacted=True, toast=before == "full" or stays)
     people = end(activation, table.records(stream), Destination("update", {who: {} for who in known}))

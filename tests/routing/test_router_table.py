@@ -18,6 +18,7 @@ from tests.routing.table import (
     Read,
     created,
     deleted,
+    flattened,
     json_bytes,
     key_of,
     record,
@@ -25,9 +26,10 @@ from tests.routing.table import (
     updated,
 )
 
-EMAIL: dict[str, Any] = {"identifier": "email", "email": True, "where": None}
+EMAIL: dict[str, Any] = {"identifier": "email", "where": None}
 ALL: dict[str, Any] = {"where": None}
 KEY_ONLY: dict[str, Any] = {"where": None, "before": "key"}
+FLAT: dict[str, Any] = {"where": None, "before": "key", "format": "flattened"}
 NEW_KEY = "__debezium.newkey"
 
 MOVED = {**ANN, "email": "ann@new.example.com"}
@@ -236,6 +238,20 @@ ROWS = [
         "tombstone of a key change alone",
         ALL,
         [Read(None, key_of(ANN), {NEW_KEY: key_of(RENUMBERED)})],
+        "nothing",
+        "nothing",
+        "delete",
+    ),
+    # flattened
+    row("flattened row", FLAT, [flattened(ANN)], "update whole", "insert", "insert"),
+    row("flattened row, changed", FLAT, [flattened(BETTER, __op="u", __deleted="false")], "update whole"),
+    row("flattened null", FLAT, [tombstone(ANN)], "nothing", "nothing", "delete"),
+    row("flattened __deleted", FLAT, [flattened(ANN, __deleted="true")], "nothing", "nothing", "delete"),
+    row("flattened null after its __deleted", FLAT, [flattened(ANN, __deleted="true"), tombstone(ANN)], "nothing"),
+    row(
+        "flattened null after another row of its key",
+        FLAT,
+        [flattened(ANN, __deleted="true"), flattened(ANN), tombstone(ANN)],
         "nothing",
         "nothing",
         "delete",
