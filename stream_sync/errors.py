@@ -29,9 +29,11 @@ class WaitError(StreamSyncError):
 class HaltError(StreamSyncError):
     """`reason` is of a closed set (`types_missing`, `offset_lost` …); the message explains it."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, *, curable: bool = False) -> None:
+        """`curable`: it can pass without a restart, so that the lane tries again now and then."""
         super().__init__(message)
         self.reason = reason
+        self.curable = curable
 
 
 class FatalError(StreamSyncError):

@@ -4,8 +4,8 @@ Invariants:
 - Nothing is sent for a partition once it is being revoked, and nothing is committed for a lost one.
 - A full backlog stops the reading, not the polling: first by waiting, then with paused partitions.
 - A record whose schema is not known yet is waited for: nothing of its batch is lost or overtaken.
-- A halted lane stays in its group with its partitions paused; where the destination was the reason it re-reads its
-  secrets and probes once a minute, and goes on when the destination takes it back.
+- A halted lane stays in its group with its partitions paused; where the destination or the schema registry was the
+  reason it re-reads its secrets and probes once a minute, and goes on when the destination takes it back.
 - The end: stop taking, finish what is in flight, commit, leave the group. In that order.
 """
 
@@ -190,7 +190,7 @@ class Lane:
         except WaitError as error:
             await self._wait_for(error, consumer)
         except HaltError as error:
-            self.standing.halt(error.reason, message=str(error))
+            self.standing.halt(error.reason, message=str(error), curable=error.curable)
 
     async def _wait_for(self, needed: WaitError, consumer: Consumer) -> None:
         """Waits until the first record that is left can be read; goes on polling where that takes long."""
@@ -206,7 +206,7 @@ class Lane:
             if ready.done():
                 ready.result()
         except HaltError as error:
-            self.standing.halt(error.reason, message=str(error))
+            self.standing.halt(error.reason, message=str(error), curable=error.curable)
         finally:
             ready.cancel()
             stopping.cancel()

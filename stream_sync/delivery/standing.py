@@ -21,7 +21,7 @@ class Standing:
         self.halted: str | None = None
         """Why nothing goes on; None while it does."""
         self.curable = False
-        """Whether the destination was the reason of the halt, which can pass without a restart."""
+        """Whether the halt can pass without a restart: the destination or the schema registry was its reason."""
 
     @property
     def state(self) -> State:

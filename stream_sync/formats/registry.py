@@ -142,6 +142,7 @@ class Registry:
                     "schema_registry_refused",
                     f"the schema registry refuses the credentials ({status}): mend `schema_registry` in the config "
                     "(`basic_auth` or `token`), or what they may read",
+                    curable=True,
                 )
             return str(status)
         elif status in {408, 429} or status >= 500:
@@ -210,4 +211,5 @@ def _not_a_registry(reason: str) -> HaltError:
     return HaltError(
         "schema_registry_address",
         f"what answers at `schema_registry.url` is no schema registry ({reason}): mend the address in the config",
+        curable=True,
     )

@@ -1,4 +1,4 @@
-"""A record that cannot be read yet: it and what is behind it are taken in later, in order, once, by whom they are of."""
+"""A record that cannot be read yet: it and what is behind it are taken in later, in order and once, by their owner."""
 
 from __future__ import annotations
 

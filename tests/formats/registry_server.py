@@ -22,6 +22,8 @@ class RegistryServer:
         self.headers: list[Mapping[str, str]] = []
         self.failing: list[web.Response] = []
         """Answered first, one after the other."""
+        self.refusing: int | None = None
+        """The status of every answer."""
         self.port = 0
         self._runner: web.AppRunner | None = None
 
@@ -47,6 +49,8 @@ class RegistryServer:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path)
         self.headers.append(dict(request.headers))
+        if self.refusing is not None:
+            return web.Response(status=self.refusing)
         if self.failing:
             return self.failing.pop(0)
         if request.path in self.paths:
