@@ -90,6 +90,10 @@ class Columns(Protocol):
         """All wire values of a row, as `raw` gives them, in the order of `names`. The cheapest way to compare rows."""
         ...
 
+    def canonical(self, name: str) -> bool:
+        """Whether different wire values of this column are always different values, also in the form sent."""
+        ...
+
     def raws(self, names: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
         """Reads several columns' wire values at once, in the order of `names`, which may be empty."""
         ...

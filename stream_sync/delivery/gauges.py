@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.pacing import Gate
@@ -10,9 +11,13 @@ from stream_sync.delivery.pending import Pending
 from stream_sync.observability.metrics import LaneMetrics
 
 
+FEW = 100
+"""People of the backlog that are looked at: they are in the order in which they came, but for failed attempts."""
+
+
 def measure(metrics: LaneMetrics, backlog: Backlog, sent: Sequence[Pending], gate: Gate, now: float) -> None:
     """Sets the gauges. `sent`: the intents of the requests under way; `now` in monotonic seconds."""
-    oldest = min((pending.since for pending in (*backlog, *sent)), default=now)
+    oldest = min((pending.since for pending in (*islice(backlog, FEW), *sent)), default=now)
     metrics.oldest_pending(max(0.0, now - oldest))
     metrics.pending(len(backlog))
     metrics.in_flight(len(sent))

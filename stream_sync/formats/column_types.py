@@ -37,10 +37,14 @@ class ColumnType:
     read: Read | None = field(compare=False)
     check: Read = field(compare=False)
     marks: unavailable.Marks = field(compare=False, default=unavailable.TEXT)
+    canonical: bool = field(compare=False, default=False)
+    """Whether different wire values are always different values, also in the form sent."""
 
 
-def _converted(name: str, read: Read, marks: unavailable.Marks = unavailable.TEXT, wire: Any = Any) -> ColumnType:
-    return ColumnType(name, wire, read, read, marks)
+def _converted(
+    name: str, read: Read, marks: unavailable.Marks = unavailable.TEXT, *, canonical: bool = False
+) -> ColumnType:
+    return ColumnType(name, Any, read, read, marks, canonical)
 
 
 def _proven(name: str, wire: type) -> ColumnType:
@@ -85,8 +89,9 @@ UUID = _proven("uuid", str)
 BOOLEAN = _proven("boolean", bool)
 """A schema's boolean: never 0 or 1."""
 BOOL = _converted("bool", numerics.read_bool)
-# Typed, so that a float column's numbers stay floats where a row's other numbers are decoded as Decimals.
-FLOAT = _converted("float", numerics.read_float, wire=float | str)
+# Typed, so that a float column's numbers stay floats where a row's other numbers are decoded as Decimals. NaN and the
+# infinities, which come as text, are left to `check`.
+FLOAT = ColumnType("float", float, None, numerics.read_float)
 BYTES = _converted("bytes", numerics.read_bytes, unavailable.BYTES)
 JSON = _converted("json", read_json, unavailable.JSON)
 SHOWN = _converted("shown", as_shown, unavailable.ANY)
@@ -108,7 +113,7 @@ VARIABLE_SCALE_DECIMAL = _converted("variable_scale_decimal", numerics.read_vari
 
 
 def decimal(scale: int) -> ColumnType:
-    return _converted(f"decimal({scale})", numerics.decimal_reader(scale))
+    return _converted(f"decimal({scale})", numerics.decimal_reader(scale), canonical=True)
 
 
 def array(items: ColumnType) -> ColumnType:

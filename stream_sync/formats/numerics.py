@@ -13,15 +13,16 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
-from functools import lru_cache
 from typing import Any
 
 from stream_sync.model import UnrepresentableError, WireValueError
 
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d{1,4})?")
-_NO_NUMBERS = frozenset({"NAN", "INFINITY", "+INFINITY", "-INFINITY", "POSITIVE_INFINITY", "NEGATIVE_INFINITY"})
-_NO_NUMBERS_START = frozenset("NnIiPp+-")
+_NO_NUMBERS = frozenset(
+    {"NAN", "INFINITY", "+INFINITY", "-INFINITY", "POSITIVE_INFINITY", "NEGATIVE_INFINITY"}
+    | {"NaN", "Infinity", "+Infinity", "-Infinity"}
+)
 _FLOATS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _LONGEST = 4096
 """Bytes of the longest decimal, about 9,864 digits. Conversion takes the square of the length: PostgreSQL's longest,
@@ -106,20 +107,19 @@ def decimal_reader(scale: int) -> Callable[[Any], Decimal]:
     - VariableScaleDecimal, which has its own scale.
     """
 
-    def read_text(wire: str) -> Decimal:
-        if wire[:1] in _NO_NUMBERS_START and wire.upper() in _NO_NUMBERS:
-            raise UnrepresentableError("is not a finite number")
-        try:
-            octets = binascii.a2b_base64(wire, strict_mode=True)
-        except (binascii.Error, ValueError):
-            return _from_text(wire)
-        return _unscaled(octets, scale)
-
-    read_short_text = lru_cache(8192)(read_text)  # long ones are rare, and would be kept
+    from_base64, from_bytes, scaleb, down = binascii.a2b_base64, int.from_bytes, _EXACT.scaleb, -scale
 
     def read_decimal(wire: Any) -> Decimal:
         if type(wire) is str:
-            return read_short_text(wire) if len(wire) <= 32 else read_text(wire)
+            if wire in _NO_NUMBERS:
+                raise UnrepresentableError("is not a finite number")
+            try:
+                octets = from_base64(wire, strict_mode=True)
+            except ValueError:
+                return _from_text(wire)
+            if len(octets) > _LONGEST:
+                raise UnrepresentableError("is a decimal that is too long")
+            return scaleb(Decimal(from_bytes(octets, "big", signed=True)), down)
         if isinstance(wire, Decimal):
             return _bounded(wire)
         if type(wire) is int:

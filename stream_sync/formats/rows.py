@@ -31,6 +31,9 @@ class RowColumns:
         self.names = tuple(attributes)
         self.wire: Callable[[Row], tuple[Any, ...]] = msgspec.structs.astuple
 
+    def canonical(self, name: str) -> bool:
+        return not self._checked and self._types.get(name, SHOWN).canonical
+
     def raw(self, name: str) -> Callable[[Row], Any]:
         return operator.attrgetter(self._attributes[name])
 

@@ -121,8 +121,9 @@ class Use(msgspec.Struct, frozen=True, gc=False):
 
     standing: bool
     """Whether `member` depends on it."""
-    targets: tuple[tuple[str, Callable[[Row], Sent | Omitted]], ...]
-    """The mapped values that depend on it: name, and the value in the form sent as a function of a row."""
+    targets: tuple[tuple[str, Callable[[Row], Sent | Omitted], bool], ...]
+    """The mapped values that depend on it: name, the value in the form sent as a function of a row, and whether
+    another wire value is surely another value."""
 
 
 class Compiled:
@@ -138,7 +139,14 @@ class Compiled:
         readers = list(zip(plan.targets, self._targets, strict=True))
         self._wire = columns.wire
         self._uses = [
-            Use(name in standing, tuple(made for target, made in readers if name in target.expression.columns))
+            Use(
+                name in standing,
+                tuple(
+                    (*made, target.expression.column == name and columns.canonical(name))
+                    for target, made in readers
+                    if name in target.expression.columns
+                ),
+            )
             for name in columns.names
         ]
 
@@ -213,11 +221,11 @@ class Compiled:
                 return None
             found = {}
             for use in differing:
-                for name, sent in use.targets:
+                for name, sent, surely in use.targets:
                     now = sent(after)
                     if now.__class__ is Omitted:
                         omitted(now, name)
-                    elif (was := sent(before)) != now or not _are_same(was, now):
+                    elif surely or (was := sent(before)) != now or not _are_same(was, now):
                         found[name] = now
             return Intent("update", identifier, identified_by, found, False, after, rest) if found else UNCHANGED
 
@@ -232,7 +240,7 @@ class Compiled:
         """The mapped values that differ, as they are now."""
         found: dict[str, Sent] = {}
         for use in differing:
-            for name, sent in use.targets:
+            for name, sent, _surely in use.targets:
                 now = sent(after)
                 if now.__class__ is Omitted:
                     self.omitted(now, name)

@@ -33,7 +33,7 @@ def told(source: Decoder, records: Iterable[Any], names: Iterable[str]) -> list[
             None if row is None or found.key_columns is None else values(found.key_columns, row, names)
             for row in (found.key, found.new_key)
         ]
-        story.append((found.op, images, keys, found.key_changed, found.ts_ms, found.incomplete))
+        story.append((found.op, images, keys, found.key_changed, found.ts_ms))
     return story
 
 
