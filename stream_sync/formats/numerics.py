@@ -12,7 +12,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from stream_sync.model import UnrepresentableError, WireValueError
@@ -33,10 +33,14 @@ LARGEST_SCALE = 16_383
 
 
 def exact_number(text: str) -> Decimal:
-    """For JSON numbers with a fraction or an exponent; nothing is rounded. Raises ValueError for too long a one."""
+    """For JSON numbers with a fraction or an exponent; nothing is rounded. Raises ValueError for too long a one and for
+    an exponent that no Decimal has."""
     if len(text) > _MOST_DIGITS:
         raise ValueError("Number out of range")
-    return Decimal(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("Number out of range") from None
 
 
 def read_float(wire: Any) -> float:

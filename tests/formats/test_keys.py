@@ -71,7 +71,11 @@ def test_key_names_are_all_of_the_key_needed_or_not(key: bytes | None, names: tu
     assert decoder({"name": "text"}).key_names(Held(b"{}", key)) == names
 
 
-@pytest.mark.parametrize("key", [b"Struct{id=1}", b"\x00\x00\x00\x00\x01\x02", b"[" * 100_000, b"", b'{"id":1'])
+@pytest.mark.parametrize(
+    "key",
+    [b"Struct{id=1}", b"\x00\x00\x00\x00\x01\x02", b"[" * 100_000, b"", b'{"id":1', b'{"id":1e' + b"9" * 40 + b"}"],
+    ids=lambda key: str(key[:20]),
+)
 def test_an_unreadable_key(key: bytes) -> None:
     source = decoder(TYPES_HERE)
     with pytest.raises(WireValueError):
