@@ -63,6 +63,7 @@ class Sandbox:
         rate_limit: Rate | None = None,
         journal: bool = False,
         faults: Faults = NONE,
+        vendors: Mapping[str, Vendor] = VENDORS,
     ) -> None:
         """`keys`: the key that a workspace, by name, takes; others take any. `rate_limit`, `journal` and `faults` are
         those of each new workspace."""
@@ -72,6 +73,7 @@ class Sandbox:
         self._keys = keys or {}
         self._rate_limit = rate_limit
         self._journal = journal
+        self._vendors = vendors
         self._workspaces: dict[tuple[str, str], Workspace] = {}
         self._runner: web.ServerRunner | None = None
 
@@ -97,10 +99,10 @@ class Sandbox:
         """KeyError for a vendor that is not simulated."""
         found = self._workspaces.get((vendor, name))
         if found is None:
-            if vendor not in VENDORS or len(self._workspaces) >= MAX_WORKSPACES:
+            if vendor not in self._vendors or len(self._workspaces) >= MAX_WORKSPACES:
                 raise KeyError(vendor)
             key = self._keys.get(name)
-            simulated = VENDORS[vendor]
+            simulated = self._vendors[vendor]
             limit = self._rate_limit or simulated.rate_limit
             found = Workspace(vendor, name, simulated.show, key=key, rate_limit=limit, journal=self._journal)
             found.faults = self.faults
@@ -124,7 +126,7 @@ class Sandbox:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
         _, vendor, name, rest = (*path.split("/", 3), "", "", "")[:4]
-        if vendor not in VENDORS or not name:
+        if vendor not in self._vendors or not name:
             return await looking.answer(self, request, path)
         try:
             workspace = self.workspace(vendor, unquote(name))
@@ -132,7 +134,7 @@ class Sandbox:
             return web.Response(status=404)
         query = request.raw_path[len(path) :]
         body = await request.read()
-        answer = VENDORS[vendor].answer(workspace, request.method, f"/{rest}{query}", request.headers, body)
+        answer = self._vendors[vendor].answer(workspace, request.method, f"/{rest}{query}", request.headers, body)
         return await self._perform(request, workspace, f"/{rest}", answer)
 
     async def _perform(
@@ -162,7 +164,7 @@ class Sandbox:
     def _decide(self, workspace: Workspace, answer: Answer, asked: Asked, now: float) -> web.Response | None:
         """The response, None for a cut connection; does what the answer says, unless a fault comes first."""
         dice, window = workspace.dice, workspace.window
-        faults, vendor = dice.faults, VENDORS[workspace.vendor]
+        faults, vendor = dice.faults, self._vendors[workspace.vendor]
         throttling = faults.throttle_headers or vendor.throttling
         step = asked.fault = dice.step()
         headers: dict[str, str] = {}

@@ -66,7 +66,7 @@ class Sink(abc.ABC):
     identifier_order: ClassVar[tuple[str, ...]] = ()
     """Where an activation maps several identifiers: the first that the row has is used."""
     default_nulls: ClassVar[Literal["unset", "skip"]]
-    allowed_nulls: ClassVar[frozenset[str]] = frozenset({"unset", "skip"})
+    allowed_nulls: ClassVar[frozenset[Literal["unset", "skip"]]] = frozenset(("unset", "skip"))
 
     @abc.abstractmethod
     def __init__(self, settings: DestinationSettings, http: Http) -> None: ...

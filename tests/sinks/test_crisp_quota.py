@@ -6,12 +6,12 @@ from typing import Any
 
 from multidict import CIMultiDict
 
+from stream_sync.contract.virtual_time import run
 from stream_sync.model import DELIVERED, Intent, Outcome, Throttled
 from stream_sync.sinks.crisp import Crisp, Settings
 from stream_sync.sinks.crisp_quota import PROBE_EVERY, SPENT_AFTER, Quota
 from stream_sync.sinks.http import Failure, Http, Method, Reply
 from stream_sync.sinks.pace import Pace
-from tests.sinks.virtual_time import run
 
 
 def waits(quota: Quota, now: float, count: int) -> list[tuple[str, float]]:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_sync.config.values import Rate
+from stream_sync.contract.virtual_time import run
 from stream_sync.sinks.pace import Pace, bucket
-from tests.sinks.virtual_time import run
 
 RATES = st.builds(Rate, st.integers(1, 60), st.sampled_from((0.5, 1.0, 3.0, 60.0)))
 SHARES = st.sampled_from((1.0, 0.5, 1 / 3, 0.1, 0.01))

@@ -9,9 +9,9 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_sync.contract.virtual_time import run
 from stream_sync.sinks.voyado_ids import Ids
 from stream_sync.sinks.voyado_turns import Divide, Turns
-from tests.sinks.virtual_time import run
 
 
 def test_an_id_is_believed_until_its_time_is_over() -> None:
