@@ -157,8 +157,9 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """Name to value in the form sent."""
     whole: bool = True
     """True where the whole row is to be sent, False where only what changed."""
-    row: Row | None = None
-    mapped: Callable[[Row], dict[str, Sent]] | None = None
+    record: Record | None = None
+    mapped: Callable[[Record], dict[str, Sent]] | None = None
+    """Works the mapped values of `record` out."""
     older: Mapping[str, Sent] | None = None
     """Values of merged, older intents: they stand in for names that the newest row does not know."""
     follows: str | None = None
@@ -169,7 +170,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
         """The whole mapped row; names whose value is omitted are not in it."""
         if self.whole:
             return self.known
-        rest = self.mapped(self.row) if self.mapped is not None and self.row is not None else {}
+        rest = self.mapped(self.record) if self.mapped is not None and self.record is not None else {}
         return {**(self.older or {}), **rest, **self.known}
 
     @property

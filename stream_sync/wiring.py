@@ -112,12 +112,14 @@ class Wiring:
         destination = self._destination(activation.destination)
         settings = config.destinations[activation.destination]
         plan = plan_of(activation, settings, type(destination.sink), notices.add)
+        decoder = open_decoder(source, plan.columns, notices.add, self._schemas)
         router = Router(
             plan,
             activation.mode,
             before_full=source.shows_before,
             whole=activation.send == "whole",
             notice=notices.add,
+            decode=decoder.decode,
         )
         held = HeldTopic(admin_properties(config.kafka), held_topic(config.name, name), log)
         self._held.append(held)
@@ -136,7 +138,7 @@ class Wiring:
                 most_people=max(LEAST_PEOPLE, MOST_PEOPLE // len(self._options.activations or config.activations)),
                 until_caught_up=self._options.until_caught_up,
             ),
-            open_decoder(source, plan.columns, notices.add, self._schemas),
+            decoder,
             router,
             destination,
             LaneLetters(self._letters, config.name, name, lambda: consumer.partitions),

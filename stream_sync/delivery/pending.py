@@ -90,7 +90,7 @@ def merge_intents(older: Intent, newer: Intent) -> Intent:
     if older.whole or newer.whole:
         return Intent(kind, newer.identifier, newer.identified_by, known)
     unknown_to_newer = {**(older.older or {}), **older.known}
-    return Intent(kind, newer.identifier, newer.identified_by, known, False, newer.row, newer.mapped, unknown_to_newer)
+    return Intent(kind, newer.identifier, newer.identified_by, known, False, newer.record, newer.mapped, unknown_to_newer)
 
 
 def merge(older: Pending, newer: Pending) -> Pending:

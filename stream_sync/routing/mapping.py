@@ -25,6 +25,7 @@ from stream_sync.model import (
     Intent,
     Nothing,
     Omitted,
+    Record,
     Row,
     Sent,
     UnrepresentableError,
@@ -36,6 +37,9 @@ from stream_sync.routing.expressions.expression import EvaluationError, Expressi
 Form = Callable[[Value], "Sent | Omitted"]
 Notice = Callable[[str, str], None]
 """Tells a warning: (code, name of the column or of the value at the destination)."""
+Rest = Callable[[Record], dict[str, Sent]]
+"""A record's mapped values, worked out once more: so that an intent need not keep its row in memory."""
+Stay = Callable[[Row, Row, Record], Intent | Nothing | None]
 OUTSIDE = Nothing("outside")
 UNCHANGED = Nothing("unchanged")
 DataError = (EvaluationError, WireValueError)
@@ -194,15 +198,15 @@ class Compiled:
             return Standing.UNKNOWN
         return Standing.NAMELESS
 
-    def staying(self) -> Callable[[Row, Row], Intent | Nothing | None]:
-        """The hot path: a function of an update's rows that decides where the person was and is in the segment, or was
-        and is outside of it; None = look closer. It raises DataError and UnrepresentableError."""
-        uses, wire, where, rest, omitted = self._uses, self._wire, self._where, self.rest, self.omitted
+    def staying(self, rest: Rest) -> Stay:
+        """The hot path: a function of an update that decides where the person was and is in the segment, or was and is
+        outside of it; None = look closer. It raises DataError and UnrepresentableError."""
+        uses, wire, where, omitted = self._uses, self._wire, self._where, self.omitted
         if len(self._identifier) != 1:
-            return lambda before, after: None
+            return lambda before, after, record: None
         identified_by, identify, is_email = self._identifier[0]
 
-        def stay(before: Row, after: Row) -> Intent | Nothing | None:
+        def stay(before: Row, after: Row, record: Record) -> Intent | Nothing | None:
             differing = list(compress(uses, map(ne, wire(before), wire(after))))
             moved = False
             for use in differing:
@@ -227,7 +231,7 @@ class Compiled:
                         omitted(now, name)
                     elif surely or (was := sent(before)) != now or not _are_same(was, now):
                         found[name] = now
-            return Intent("update", identifier, identified_by, found, False, after, rest) if found else UNCHANGED
+            return Intent("update", identifier, identified_by, found, False, record, rest) if found else UNCHANGED
 
         return stay
 

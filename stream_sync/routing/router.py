@@ -21,8 +21,10 @@ from stream_sync.model import (
     Kind,
     Mode,
     Nothing,
+    Record,
     Refused,
     Row,
+    Sent,
     UnrepresentableError,
     WireValueError,
 )
@@ -38,6 +40,7 @@ from stream_sync.routing.mapping import (
     Person,
     Plan,
     Standing,
+    Stay,
 )
 
 MOST_AWAITED_TOMBSTONES = 10_000
@@ -57,8 +60,19 @@ NO_KEY = Refused(
 class Router:
     """Decides for one activation. `learn_key` must have been called before the first `route` of a mirror."""
 
-    def __init__(self, plan: Plan, mode: Mode, *, before_full: bool, whole: bool, notice: Notice) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        mode: Mode,
+        *,
+        before_full: bool,
+        whole: bool,
+        notice: Notice,
+        decode: Callable[[Record], object],
+    ) -> None:
+        """`decode` decodes a record once more, for the values of its row that were not needed at first."""
         self._plan = plan
+        self._decode = decode
         self._mirror = mode == "mirror"
         self._enter: Kind = "update" if mode == "update" else "insert"
         self._before_full = before_full
@@ -67,7 +81,7 @@ class Router:
         self._compiled: dict[tuple[Columns, bool], Compiled] = {}
         self._columns: Columns | None = None
         self._quick: Compiled | None = None
-        self._stay: Callable[[Row, Row], Intent | Nothing | None] | None = None
+        self._stay: Stay | None = None
         self._awaited: dict[tuple[int | None, bytes], None] = {}
         self._key_names: frozenset[str] = frozenset()
         self._key_identifies = False
@@ -131,7 +145,7 @@ class Router:
         if stay is None or before is None or change.incomplete:
             return None
         try:
-            return stay(before, change.after)
+            return stay(before, change.after, change.record)
         except (*DataError, UnrepresentableError):
             return None
 
@@ -157,7 +171,7 @@ class Router:
             return UNCHANGED
         if self._whole:
             return Intent("update", now.identifier, now.identified_by, compiled.whole(after))
-        return Intent("update", now.identifier, now.identified_by, changed, False, after, compiled.rest)
+        return Intent("update", now.identifier, now.identified_by, changed, False, change.record, self._rest)
 
     def _update_blind(self, change: Change, compiled: Compiled) -> Decision:
         """An update without a before image: its key is as before, the rest of `was` cannot be known."""
@@ -239,6 +253,16 @@ class Router:
         compiled = self._compile(change.key_columns, careful=True)
         return compiled.name(key)
 
+    def _rest(self, record: Record) -> dict[str, Sent]:
+        """The mapped values of a record's row, as far as they can be worked out."""
+        change = self._decode(record)
+        if not isinstance(change, Change) or change.after is None:
+            return {}
+        compiled = self._for(change)
+        if change.incomplete and change.before is not None and self._before_full:
+            change.columns.fill(change.after, change.before)
+        return compiled.rest(change.after)
+
     def _was(self, compiled: Compiled, before: Row) -> Member:
         """How the row stood before; what its data does to an expression makes it unknown, not a dead letter."""
         try:
@@ -261,7 +285,7 @@ class Router:
         if columns is not self._columns or self._quick is None:
             self._quick = self._compile(columns, careful=False)
             self._columns = columns
-            self._stay = self._quick.staying() if self._before_full and not self._whole else None
+            self._stay = self._quick.staying(self._rest) if self._before_full and not self._whole else None
         return self._quick
 
     def _compile(self, columns: Columns, *, careful: bool) -> Compiled:

@@ -65,7 +65,7 @@ def intent(kind: Kind, person: str = "ann", values: Mapping[str, Any] | None = N
 
 def changed(person: str, row: Mapping[str, Any], *names: str) -> Intent:
     """An Update of what changed in a row."""
-    return Intent("update", person, "external_id", {name: row[name] for name in names}, False, row, dict)
+    return Intent("update", person, "external_id", {name: row[name] for name in names}, False, older=row)
 
 
 class Lane:

@@ -71,9 +71,17 @@ class Taking:
         self.assigned = {number: Offsets(number, None, Progress(whole_until=whole_until)) for number in (0, 1)}
         self.backlog = Backlog(People(), 60.0, lambda pending: pending.acknowledgement.settle(pending.offsets))
         self.notices = Notices(metrics, lambda event, **fields: self.warned.append(fields["code"]))
+        decoder = open_decoder(Source(topic="t", types=TYPES, before=before), plan.columns)
         self.intake = Intake(
-            open_decoder(Source(topic="t", types=TYPES, before=before), plan.columns),
-            Router(plan, mode, before_full=before == "full", whole=False, notice=self.notices.add),
+            decoder,
+            Router(
+                plan,
+                mode,
+                before_full=before == "full",
+                whole=False,
+                notice=self.notices.add,
+                decode=decoder.decode,
+            ),
             self.backlog,
             self.notices,
             metrics,

@@ -145,7 +145,7 @@ class Activation:
         source = Source(topic="wh.marts.customers", types=TYPES, before=before, format=format)
         self.flattened = format == "flattened"
         self.decoder = open_decoder(source, plan.columns)
-        self.router = Router(plan, mode, before_full=source.shows_before, whole=whole, notice=self._note)
+        self.router = Router(plan, mode, before_full=source.shows_before, whole=whole, notice=self._note, decode=self.decoder.decode)
         self.router.learn_key(key)
 
     def _note(self, code: str, name: str) -> None:

@@ -55,7 +55,7 @@ def intent(person: str = ANNA, kind: Kind = "insert", by: str = "email", **value
 
 def changed(row: dict[str, Any], *names: str, person: str = ANNA, by: str = "email") -> Intent:
     """An Update of one row, in which these names changed."""
-    return Intent("update", person, by, {name: row[name] for name in names}, False, row, dict)
+    return Intent("update", person, by, {name: row[name] for name in names}, False, older=row)
 
 
 def named(values: dict[str, Any]) -> dict[str, Any]:

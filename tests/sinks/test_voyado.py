@@ -63,7 +63,7 @@ def row(person: str, /, **values: Any) -> Intent:
 
 def delta(email: str, changed: dict[str, Any], whole: dict[str, Any]) -> Intent:
     """An update of which only a part changed."""
-    return Intent("update", email, "email", changed, whole=False, row=object(), mapped=lambda _row: whole)
+    return Intent("update", email, "email", changed, whole=False, older=whole)
 
 
 def by_id(contact_id: str, **values: Any) -> Intent:
