@@ -32,7 +32,7 @@ from stream_sync.model import Record, Section, Stage
 from stream_sync.observability import logs
 from stream_sync.observability.metrics import Metrics
 from stream_sync.routing.expressions.expression import parse, parse_condition
-from stream_sync.routing.mapping import IdentifierPart, Notice, Plan, Target
+from stream_sync.routing.plan import IdentifierPart, Notice, Plan, Target
 from stream_sync.routing.router import Router
 from stream_sync.schema_registry import OpenRegistry
 from stream_sync.sinks.base import Sink

@@ -110,7 +110,6 @@ def decimal_reader(scale: int) -> Callable[[Any], Decimal]:
       "1234" never;
     - VariableScaleDecimal, which has its own scale.
     """
-
     from_base64, from_bytes, scaleb, down = binascii.a2b_base64, int.from_bytes, _EXACT.scaleb, -scale
 
     def read_decimal(wire: Any) -> Decimal:

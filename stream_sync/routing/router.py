@@ -28,20 +28,9 @@ from stream_sync.model import (
     UnrepresentableError,
     WireValueError,
 )
-from stream_sync.routing.mapping import (
-    OUTSIDE,
-    UNCHANGED,
-    CarefulCompiled,
-    ColumnMissingError,
-    Compiled,
-    DataError,
-    Member,
-    Notice,
-    Person,
-    Plan,
-    Standing,
-    Stay,
-)
+from stream_sync.routing.careful import CarefulCompiled, ColumnMissingError
+from stream_sync.routing.compiled import OUTSIDE, UNCHANGED, Compiled, DataError, Stay
+from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing
 
 MOST_AWAITED_TOMBSTONES = 10_000
 MOST_SCHEMAS = 64

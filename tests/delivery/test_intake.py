@@ -22,7 +22,7 @@ from stream_sync.kafka.progress import Progress
 from stream_sync.model import Mode, Record, Refused, Undecodable
 from stream_sync.observability.metrics import Metrics
 from stream_sync.routing.expressions.expression import parse
-from stream_sync.routing.mapping import IdentifierPart, Plan, Target
+from stream_sync.routing.plan import IdentifierPart, Plan, Target
 from stream_sync.routing.router import Router
 from tests.routing.table import ANN, TYPES, Read, as_it_is, created, deleted, json_bytes, key_of, updated
 

@@ -10,7 +10,7 @@ from stream_sync.config.settings import Source
 from stream_sync.formats.decoder import open_decoder
 from stream_sync.model import Change, Decision, Intent, Mode, Nothing, Refused, Sent, Value
 from stream_sync.routing.expressions.expression import parse, parse_condition
-from stream_sync.routing.mapping import IdentifierPart, Plan, Target
+from stream_sync.routing.plan import IdentifierPart, Plan, Target
 from stream_sync.routing.router import Router
 
 MODES: tuple[Mode, ...] = ("update", "upsert", "mirror")
@@ -145,7 +145,9 @@ class Activation:
         source = Source(topic="wh.marts.customers", types=TYPES, before=before, format=format)
         self.flattened = format == "flattened"
         self.decoder = open_decoder(source, plan.columns)
-        self.router = Router(plan, mode, before_full=source.shows_before, whole=whole, notice=self._note, decode=self.decoder.decode)
+        self.router = Router(
+            plan, mode, before_full=source.shows_before, whole=whole, notice=self._note, decode=self.decoder.decode
+        )
         self.router.learn_key(key)
 
     def _note(self, code: str, name: str) -> None:

@@ -1,26 +1,21 @@
-"""What an activation reads from a row: its segment, its identifier, its mapped values; and how values are compared.
+"""A plan bound to the columns of one wire schema: functions of a row, and how rows are compared.
 
 Invariants:
 - Pure: a row in, values out. Warnings go to the `notice` that was handed in.
-- Everything is compiled once per wire schema, in two forms with one interface: `Compiled` for rows that are complete,
-  and `CarefulCompiled` for rows in which a column may be absent, which looks before it reads.
+- Everything is compiled once per wire schema.
 - Values are compared in the form sent; equal wire values are equal without being decoded.
 - An expression that fails raises EvaluationError or WireValueError: never a silent NULL.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date
-from decimal import Decimal
+from collections.abc import Callable, Iterable
 from itertools import compress
 from operator import attrgetter, ne
 
 import msgspec
 
 from stream_sync.model import (
-    Absent,
     Columns,
     Intent,
     Nothing,
@@ -33,10 +28,8 @@ from stream_sync.model import (
     WireValueError,
 )
 from stream_sync.routing.expressions.expression import EvaluationError, Expression
+from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing, Target, identifier_text
 
-Form = Callable[[Value], "Sent | Omitted"]
-Notice = Callable[[str, str], None]
-"""Tells a warning: (code, name of the column or of the value at the destination)."""
 Rest = Callable[[Record], dict[str, Sent]]
 """A record's mapped values, worked out once more: so that an intent need not keep its row in memory."""
 Stay = Callable[[Row, Row, Record], Intent | Nothing | None]
@@ -44,80 +37,6 @@ OUTSIDE = Nothing("outside")
 UNCHANGED = Nothing("unchanged")
 DataError = (EvaluationError, WireValueError)
 """What a row's own data can do to an expression."""
-
-
-class ColumnMissingError(EvaluationError):
-    """A `where` or identifier column is not in the record."""
-
-
-class Target(msgspec.Struct, frozen=True):
-    """One mapped value: its name at the destination, what it is worked out from, and the form it takes there."""
-
-    name: str
-    expression: Expression
-    form: Form
-
-
-class IdentifierPart(msgspec.Struct, frozen=True):
-    """One way to identify a person; of several the first that the row has is used."""
-
-    name: str
-    expression: Expression
-    is_email: bool
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """All that an activation reads, not yet bound to a wire schema."""
-
-    where: Expression | None
-    identifier: tuple[IdentifierPart, ...]
-    targets: tuple[Target, ...]
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """Every column that is read."""
-        read = [part.expression for part in self.identifier] + [target.expression for target in self.targets]
-        return frozenset(name for e in [*read, *([self.where] if self.where else [])] for name in e.columns)
-
-    @property
-    def identifier_columns(self) -> frozenset[str]:
-        """The columns that the identifier is made of."""
-        return frozenset(name for part in self.identifier for name in part.expression.columns)
-
-
-class Person(msgspec.Struct, frozen=True, gc=False):
-    """Who: the identifier's name at the destination, and its normalised value."""
-
-    identified_by: str
-    identifier: str
-
-
-class Standing(enum.Enum):
-    """How a row stands to the segment where it is not a person in it."""
-
-    OUTSIDE = "outside"
-    NAMELESS = "nameless"
-    """In the segment, without an identifier."""
-    UNKNOWN = "unknown"
-
-
-Member = Person | Standing
-
-
-def identifier_text(value: Value, is_email: bool) -> str | None:
-    """The identifier as it is compared, locked and sent: trimmed, e-mails lower-cased; None where it is empty.
-
-    Raises EvaluationError for a type that identifies nobody (bool, float, list …).
-    """
-    if value.__class__ is str:
-        text = value.strip()
-    elif value is None:
-        return None
-    elif isinstance(value, (int, Decimal, date)) and not isinstance(value, bool):
-        text = format(value, "f") if isinstance(value, Decimal) else str(value)
-    else:
-        raise EvaluationError(f"an identifier cannot be of type {type(value).__name__}: cast it to text")
-    return (text.lower() if is_email else text) or None
 
 
 class Use(msgspec.Struct, frozen=True, gc=False):
@@ -299,52 +218,3 @@ def _are_same(was: Sent, now: Sent) -> bool:
     if isinstance(now, dict):
         return all(_are_same(was[name], value) for name, value in now.items())
     return (was.__class__ is bool) is (now.__class__ is bool)
-
-
-class CarefulCompiled(Compiled):
-    """A plan bound to the columns of one wire schema, for rows in which columns may be absent."""
-
-    def condition(self, where: Expression | None) -> Callable[[Row], Value] | None:
-        """As for complete rows, but UNAVAILABLE raises UnrepresentableError and MISSING ColumnMissingError."""
-        return None if where is None else self._present(where)
-
-    def value(self, expression: Expression) -> Callable[[Row], Value]:
-        """As `condition`."""
-        return self._present(expression)
-
-    def sent(self, target: Target) -> Callable[[Row], Sent | Omitted]:
-        """As for complete rows; absent inputs make the value absent, whatever the function."""
-        absent, sent = self._absent(target.expression.columns), Compiled.sent(self, target)
-
-        def careful(row: Row) -> Sent | Omitted:
-            why = absent(row)
-            return sent(row) if why is None else Omitted[why.name]
-
-        return careful
-
-    def _present(self, expression: Expression) -> Callable[[Row], Value]:
-        absent, value = self._absent(expression.columns), expression.bind(self._columns.reader)
-
-        def present(row: Row) -> Value:
-            why = absent(row)
-            if why is None:
-                return value(row)
-            if why is Absent.MISSING:
-                raise ColumnMissingError(f"the record lacks a column of {', '.join(expression.columns)}")
-            raise UnrepresentableError
-
-        return present
-
-    def _absent(self, names: Sequence[str]) -> Callable[[Row], Absent | None]:
-        inputs = self._columns.raws(names)
-
-        def absent(row: Row) -> Absent | None:
-            why = None
-            for value in inputs(row):
-                if value is Absent.MISSING:
-                    return Absent.MISSING
-                if value is Absent.UNAVAILABLE:
-                    why = Absent.UNAVAILABLE
-            return why
-
-        return absent

@@ -11,8 +11,9 @@ import pytest
 from stream_sync.config.settings import Source
 from stream_sync.formats.decoder import open_decoder
 from stream_sync.model import Change, Omitted, Sent, Value
+from stream_sync.routing.compiled import Compiled
 from stream_sync.routing.expressions.expression import EvaluationError, parse, parse_condition
-from stream_sync.routing.mapping import Compiled, Form, IdentifierPart, Person, Plan, Standing, Target, identifier_text
+from stream_sync.routing.plan import Form, IdentifierPart, Person, Plan, Standing, Target, identifier_text
 from tests.routing.table import ANN, TYPES, Row, created
 
 
