@@ -3,7 +3,8 @@
 Invariants:
 - A request starts only where the gate lets it, the lane runs, and the consumer was polled lately.
 - An intent is settled once: delivered, ignored, parked, or its dead letter acknowledged. All else goes back.
-- A person is busy from the request's start until the vendor's pause after its answer.
+- A person is busy from the request's start until the vendor's pause after its answer. What a request did that failed
+  or was cancelled is not known: the pause is the one after a success, unless the outcome says that nothing was done.
 - A cancelled request's intents go back; of revoked partitions they are forgotten.
 """
 
@@ -18,13 +19,13 @@ from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.guard import DeleteGuard
 from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
-
 from stream_sync.model import Delivered, Halt, Mode, Outcome, Retry, Throttled
 from stream_sync.observability.metrics import LaneMetrics
 
-
 DENIED_SECONDS = 1.0
 """How long Deletes wait after their count could not be committed."""
+UNSENT = frozenset({"connect", "tls"})
+"""The reasons of a Retry that say that no connection came about, so that nothing was asked of the destination."""
 
 
 class DispatchSettings(Protocol):
@@ -76,6 +77,8 @@ class Dispatch:
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._requests: dict[asyncio.Task[None], Sequence[Pending]] = {}
+        self._asking: set[asyncio.Task[None] | None] = set()
+        """Those of `_requests` that wait for the guard's permit: nothing of them was sent."""
         self._loop = asyncio.get_running_loop()
         destination.join(self.wake, self._released)
 
@@ -104,12 +107,23 @@ class Dispatch:
 
     async def finish(self, budget: float) -> None:
         """Waits for the requests under way; what has no answer within `budget` seconds is cancelled."""
-        if self._requests:
-            await asyncio.wait(self._requests, timeout=budget)
-        for request in tuple(self._requests):
+        await self._end(tuple(self._requests), budget)
+
+    async def let_go(self, budget: float) -> None:
+        """As `finish`, for the requests with something of a revoked partition; the others go on."""
+        going = [r for r, batch in self._requests.items() if any(p.acknowledgement.revoked for p in batch)]
+        await self._end(going, budget)
+
+    async def _end(self, requests: Sequence[asyncio.Task[None]], budget: float) -> None:
+        if not requests:
+            return
+        for request in requests:
+            if request in self._asking:  # the permit is a commit, and the consumer may itself be waiting for us
+                request.cancel()
+        await asyncio.wait(requests, timeout=budget)
+        for request in requests:
             request.cancel()
-        if self._requests:
-            await asyncio.wait(self._requests)
+        await asyncio.wait(requests)
 
     def _start_one(self, now: float) -> bool:
         gate = self._destination.gate
@@ -155,14 +169,12 @@ class Dispatch:
     async def _send(self, sort: Sort, batch: Sequence[Pending]) -> None:
         intents = self._outcomes.certain(batch)
         people = [intent.identifier for intent in intents]
+        if sort == "deletes" and self._guard is not None and not await self._is_permitted(self._guard, batch, people):
+            return
         try:
-            if sort == "deletes" and self._guard is not None and not await self._guard.permit(batch):
-                self._no_deletes_before = self._loop.time() + DENIED_SECONDS
-                self._undo(batch, people)
-                return
             results = await self._destination.sink.send(intents, self._mode)
         except asyncio.CancelledError:
-            self._undo(batch, people)
+            self._give_up(sort, batch, people)
             raise
         except Exception as error:  # noqa: BLE001  a defect in a sink must not lose intents or end the lane
             self._log("sink_failed", error=type(error).__name__, exc_info=True)
@@ -175,9 +187,28 @@ class Dispatch:
         self._tell_gate(results, now)
         self._metrics.batch_size(len(batch))
         self._outcomes.settle(batch, results, now)
-        took_it = any(result.__class__ is Delivered for result in results)
-        self._free_later(people, self._pause[sort if took_it else "writes"])
+        if sort == "deletes":
+            undone = [who for who, result in zip(people, results, strict=True) if _is_undone(result)]
+            self._free_later(undone, self._pause["writes"])
+            people = [who for who, result in zip(people, results, strict=True) if not _is_undone(result)]
+        self._free_later(people, self._pause[sort])
         self._destination.wake()
+
+    async def _is_permitted(self, guard: DeleteGuard, batch: Sequence[Pending], people: Sequence[str]) -> bool:
+        """Whether these Deletes may be sent now; where not, they are back in the backlog."""
+        asking = asyncio.current_task()
+        self._asking.add(asking)
+        permitted = False
+        try:
+            permitted = await guard.permit(batch)
+        finally:
+            self._asking.discard(asking)
+            if not permitted:
+                self._no_deletes_before = self._loop.time() + DENIED_SECONDS
+                self._undo(batch)
+                self._destination.people.release(people)
+                self._destination.wake()
+        return permitted
 
     def _tell_gate(self, results: Sequence[Outcome], now: float) -> None:
         gate, metrics = self._destination.gate, self._destination.metrics
@@ -195,15 +226,21 @@ class Dispatch:
         if gate.throttled_until > now:
             self._loop.call_at(gate.throttled_until, self._destination.wake)
 
-    def _undo(self, batch: Sequence[Pending], people: Sequence[str]) -> None:
-        """Nothing came of a request: its intents go back."""
+    def _give_up(self, sort: Sort, batch: Sequence[Pending], people: Sequence[str]) -> None:
+        """A request was cancelled; it may have gone out."""
+        if sort == "deletes" and self._guard is not None:
+            self._guard.not_sent(batch)
+        self._undo(batch)
+        self._free_later(people, self._pause[sort])
+        self._destination.wake()
+
+    def _undo(self, batch: Sequence[Pending]) -> None:
+        """Nothing is known to have come of a request: its intents go back."""
         self._destination.gate.dropped()
         now = self._loop.time()
         for pending in batch:
             if not pending.acknowledgement.revoked:
                 self._backlog.put_back(pending, now)
-        self._destination.people.release(people)
-        self._destination.wake()
 
     def _free_later(self, people: Sequence[str], pause: float) -> None:
         if pause > 0:
@@ -214,3 +251,8 @@ class Dispatch:
     def _released(self, people: Collection[str]) -> None:
         if self._backlog.released(people, self._loop.time()):
             self._wake.set()
+
+
+def _is_undone(result: Outcome) -> bool:
+    """Whether a Delete with this outcome surely was not done and will not be done later."""
+    return not isinstance(result, Delivered | Retry) or (isinstance(result, Retry) and result.reason in UNSENT)

@@ -323,8 +323,8 @@ class Lane:
     async def revoked(self, offsets: Sequence[Assignment], budget: float) -> None:
         """Partitions go: what is in flight may end within `budget` seconds, the rest is forgotten."""
         self._forget(offsets)
-        await self._dispatch.finish(budget)
-        await self._outcomes.finish(LETTERS_SECONDS)
+        await self._dispatch.let_go(budget)
+        await self._outcomes.let_go(LETTERS_SECONDS)
         self._shared("partitions_revoked", offsets)
 
     def lost(self, offsets: Sequence[Assignment]) -> None:
