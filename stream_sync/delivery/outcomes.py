@@ -63,7 +63,7 @@ class Outcomes:
         self._log = log
         self._consecutive = 0
         self._doubt: dict[str, None] = {}
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing: dict[asyncio.Task[None], Acknowledgement] = {}
 
     @property
     def writing(self) -> int:
@@ -85,6 +85,7 @@ class Outcomes:
         times: list[int] = []
         for pending, result in zip(batch, results, strict=True):
             if result is DELIVERED or result.__class__ is Delivered:
+                self._consecutive = 0
                 offsets = settled.get(pending.acknowledgement)
                 if offsets is None:
                     settled[pending.acknowledgement] = offsets = []
@@ -100,7 +101,6 @@ class Outcomes:
             else:
                 self._other(pending, result, now)
         if settled:
-            self._consecutive = 0
             for acknowledgement, offsets in settled.items():
                 acknowledgement.settle(offsets)
             self._metrics.outcomes("delivered", sum(map(len, settled.values())))
@@ -113,15 +113,18 @@ class Outcomes:
         self._letter(acknowledgement, [offset or 0], record, why.stage, Rejected(why.code, why.message), 0)
 
     def park(self, delete: Pending, done: Callable[[], None]) -> None:
-        """Puts a Delete aside in the held topic; settles it and calls `done` when Kafka has it."""
+        """Puts a Delete aside in the held topic and settles it when Kafka has it; then, or when that was given up, it
+        calls `done`."""
         self._metrics.warning("delete_held")
 
         async def write() -> None:
-            await self._letters.park(delete.record)
-            self._settled(delete, "parked")
-            done()
+            try:
+                await self._letters.park(delete.record)
+                self._settled(delete, "parked")
+            finally:
+                done()
 
-        self._write(write())
+        self._write(write(), delete.acknowledgement)
 
     def superseded(self, pending: Pending) -> None:
         """An intent that no longer has to be sent."""
@@ -129,10 +132,11 @@ class Outcomes:
 
     async def finish(self, budget: float) -> None:
         """Waits for dead letters under way; what is not acknowledged within `budget` seconds stays unsettled."""
-        if self._writing:
-            await asyncio.wait(self._writing, timeout=budget)
-        for writing in tuple(self._writing):
-            writing.cancel()
+        await _end(tuple(self._writing), budget)
+
+    async def let_go(self, budget: float) -> None:
+        """As `finish`, for the letters of revoked partitions; the others go on: nobody would write them again."""
+        await _end([writing for writing, whose in self._writing.items() if whose.revoked], budget)
 
     def _other(self, pending: Pending, result: Outcome, now: float) -> None:
         if isinstance(result, (Ignored, Parked)):
@@ -186,17 +190,17 @@ class Outcomes:
             acknowledgement.settle(offsets)
             self._metrics.outcomes("rejected", len(offsets))
 
-        self._write(write())
+        self._write(write(), acknowledgement)
         if self._consecutive > self._most_consecutive:
             self._halt("too_many_rejections")
 
-    def _write(self, letter: Coroutine[None, None, None]) -> None:
+    def _write(self, letter: Coroutine[None, None, None], whose: Acknowledgement) -> None:
         writing = asyncio.get_running_loop().create_task(letter)
-        self._writing.add(writing)
+        self._writing[writing] = whose
         writing.add_done_callback(self._written)
 
     def _written(self, writing: asyncio.Task[None]) -> None:
-        self._writing.discard(writing)
+        self._writing.pop(writing, None)
         if not writing.cancelled() and (error := writing.exception()) is not None:
             # Its offset stays unsettled for ever: better to halt than to stop committing without a word.
             self._log("letter_failed", error=type(error).__name__)
@@ -205,3 +209,10 @@ class Outcomes:
     def _settled(self, pending: Pending, outcome: OutcomeName) -> None:
         pending.acknowledgement.settle(pending.offsets)
         self._metrics.outcomes(outcome, len(pending.offsets))
+
+
+async def _end(letters: Sequence[asyncio.Task[None]], budget: float) -> None:
+    if letters:
+        await asyncio.wait(letters, timeout=budget)
+    for writing in letters:
+        writing.cancel()
