@@ -53,8 +53,8 @@ class DeleteGuard:
         metrics: LaneMetrics,
         clock: Callable[[], float],
     ) -> None:
-        """`park(delete, done)` writes a Delete to the held topic, settles it and calls `done`; `clock`: seconds since the
-        epoch."""
+        """`park(delete, done)` writes a Delete to the held topic and settles it, and calls `done` in any case; `clock`:
+        seconds since the epoch."""
         self._budget = budget
         self._backlog = backlog
         self._held = held
@@ -66,6 +66,7 @@ class DeleteGuard:
         self._latched: bool | None = None
         self._parking = 0
         """Parked Deletes that Kafka has not acknowledged yet."""
+        self._parked_ever = 0
         self._assigned: Collection[Assignment] = ()
         self._partitions = 1
         self._early: dict[Assignment, list[str]] = {}
@@ -73,7 +74,7 @@ class DeleteGuard:
     @property
     def allowed(self) -> int:
         """This process's share of the budget."""
-        return self._budget.max * len(self._assigned) // max(1, self._partitions)
+        return self._budget.max * len(self._assigned) // max(1, self._partitions, len(self._assigned))
 
     @property
     def is_open(self) -> bool:
@@ -86,8 +87,10 @@ class DeleteGuard:
 
     async def look(self) -> None:
         """Reads the latch; to be called at the start and now and then."""
+        parked = self._parked_ever
         unreleased = await self._held.unreleased()
-        self._latched = unreleased > 0 or self._parking > 0
+        # What was parked meanwhile may have come after Kafka was asked.
+        self._latched = unreleased > 0 or self._parking > 0 or self._parked_ever != parked
         self._metrics.held_deletes(unreleased)
 
     def early(self, delete: Pending, assignment: Assignment) -> None:
@@ -112,10 +115,14 @@ class DeleteGuard:
         if not self.is_open:
             return False
         self._note(deletes, 1)
-        if await self._commit() and self.is_open:
-            return True
-        self._note(deletes, -1)
-        return False
+        permitted = False
+        try:
+            permitted = self._sent() <= self.allowed and await self._commit() and self.is_open
+            permitted = permitted and not any(delete.acknowledgement.revoked for delete in deletes)
+        finally:
+            if not permitted:
+                self._note(deletes, -1)
+        return permitted
 
     def not_sent(self, deletes: Sequence[Pending]) -> None:
         """These were permitted, but go back to the backlog."""
@@ -135,6 +142,7 @@ class DeleteGuard:
     def _park_all(self, now: float) -> None:
         deletes = self._backlog.take_deletes(now)
         self._parking += len(deletes)
+        self._parked_ever += len(deletes)
         for delete in deletes:
             self._park(delete, self._parked)
         if deletes:

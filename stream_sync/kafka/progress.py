@@ -33,10 +33,17 @@ class Progress(msgspec.Struct, omit_defaults=True):
         return msgspec.json.encode(self).decode()
 
     def note_deletes(self, count: int, now: float, per: float) -> None:
-        """Counts Deletes that are about to be sent; forgets what is older than `per` seconds."""
+        """Counts Deletes that are about to be sent; forgets what is older than `per` seconds. A negative `count` takes
+        back what was counted last: on its own it would outlive what it stands against."""
         width = max(1, int(per // BUCKETS))
         start = int(now) // width * width
         self.deletes = [bucket for bucket in self.deletes if bucket[0] + width > now - per]
+        while count < 0 and self.deletes:
+            last, counted = self.deletes.pop()
+            count += counted
+            start = last
+        if count <= 0:
+            return
         if self.deletes and self.deletes[-1][0] == start:
             count += self.deletes.pop()[1]
         self.deletes.append((start, count))
