@@ -1,5 +1,5 @@
 """What a destination type is: a new one is one file in this folder and one line under the entry-point group
-`stream_sync.sinks` (name = the `type:` of the config, object = a `Sink` subclass).
+`stream_sync.sinks` (name = the `type:` of the config, object = a `Sink` subclass). docs/sinks.md has a whole one.
 
 Invariants:
 - A sink object is one account at a vendor, shared by all lanes of that destination.
@@ -72,10 +72,10 @@ class Sink(abc.ABC):
     def __init__(self, settings: DestinationSettings, http: Http) -> None: ...
 
     @classmethod
+    @abc.abstractmethod
     def connect(cls, settings: DestinationSettings, observe: Observe) -> Http:
         """The way to the account, with its address and credentials, to be handed to the constructor and closed by
         whoever made it. `observe` is told of every request."""
-        raise NotImplementedError(f"{cls.__name__} is not reached by HTTP")
 
     @classmethod
     @abc.abstractmethod
