@@ -68,6 +68,22 @@ async def test_a_registry_that_is_down_is_waited_for(kafka: Kafka, prefix: str, 
         assert differences(expected(), found(sandbox, prefix)) == []
 
 
+async def test_a_registry_in_trouble_is_waited_for_in_the_group(kafka: Kafka, prefix: str, tmp_path: Path) -> None:
+    """Longer than the lane waits without polling."""
+    capture = avro.warehouse("customers", "avro")
+    load(kafka, f"{prefix}.customers", capture)
+    async with Sandbox() as sandbox, serving(capture.schemas) as registry:
+        settings = avro_config(kafka, prefix, sandbox, registry)
+        registry.refusing = 503
+        async with service(settings, tmp_path, "--until-caught-up") as running:
+            await until(lambda: len(registry.asked) >= 6, "the registry is asked again and again")
+            registry.refusing = None
+            await running.ended()
+        assert_done(running)
+        assert differences(expected(), found(sandbox, prefix)) == []
+        assert running.log.count("partitions_assigned") == 1
+
+
 async def test_an_unknown_id_is_a_dead_letter_and_the_rest_goes_on(kafka: Kafka, prefix: str, tmp_path: Path) -> None:
     capture = avro.warehouse("customers", "avro")
     topic = f"{prefix}.customers"
