@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import math
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from stream_sync.contract.subject import Subject
-from stream_sync.contract.trial import trial
+from stream_sync.contract.trial import Trial, trial
 from stream_sync.contract.virtual_time import in_virtual_time
 from stream_sync.model import DELIVERED, Delivered, Ignored, Intent, Outcome, Rejected
 from stream_sync.sinks.base import Sink
@@ -69,6 +70,11 @@ VALUES: tuple[Any, ...] = (
 def needs_deletes(sink: type[Sink]) -> None:
     if "mirror" not in sink.modes:
         pytest.skip("a destination without deletes")
+
+
+def needs_creation(tried: Trial) -> None:
+    if tried.mode == "update":
+        pytest.skip("a destination that never creates")
 
 
 def _code(outcome: Outcome) -> str:
@@ -153,6 +159,24 @@ class PeopleContract:
             assert not tried.workspace.people
 
     @in_virtual_time
+    async def test_one_known_by_two_identifiers_is_still_one_person(self, subject: Subject) -> None:
+        if subject.issued is None:
+            pytest.skip("a destination whose every identifier may be new")
+        async with trial(subject) as tried:
+            texts = [f"p{number}" for number in range(10)]
+            await tried.make(*texts)
+            ids = [subject.id_of(tried.workspace, tried.person(text)) for text in texts]
+            by_id = [Intent("update", each, subject.issued, tried.row({1: "by id"})) for each in ids]
+            tried.fault(latency=0.1, jitter=1.0)
+            await asyncio.gather(tried.deliver(*by_id), tried.deliver(*(tried.write(text, {2: 0}) for text in texts)))
+            await tried.deliver(*(tried.write(text, {2: 1}) for text in texts))
+            assert [tried.held(text) for text in texts] == [{0: 1, 1: "by id", 2: 1}] * len(texts)
+            assert len(tried.workspace.people) == len(texts)
+            if "mirror" in tried.sink.modes:
+                await tried.deliver(*(Intent("delete", each, subject.issued) for each in ids))
+                assert not tried.workspace.people
+
+    @in_virtual_time
     async def test_only_what_changed_is_written(self, subject: Subject) -> None:
         async with trial(subject) as tried:
             await tried.deliver(tried.write("a", {0: "old", 1: "old", 2: "old"}))
@@ -163,8 +187,7 @@ class PeopleContract:
     @in_virtual_time
     async def test_who_is_missing_is_created_by_a_change(self, subject: Subject) -> None:
         async with trial(subject) as tried:
-            if tried.mode == "update":
-                pytest.skip("a destination that never creates")
+            needs_creation(tried)
             await tried.deliver(tried.write("a", {0: "same", 1: "new"}, kind="update", changed=[1]))
             # Where the vendor does not tell who is missing, nobody can know that more than the change is needed.
             assert tried.held("a") == ({0: "same", 1: "new"} if subject.tells_unknown else {1: "new"})

@@ -46,7 +46,7 @@ class Subject(abc.ABC):
     limited: ClassVar[Sequence[Limited]] = (Limited(Faults(throttle=1)),)
     """Every dialect of the vendor's limits."""
     issued: ClassVar[str | None] = None
-    """An identifier that only the vendor gives out: nobody can be created by it."""
+    """An identifier that only the vendor gives out: nobody can be created by it. With it goes `id_of`."""
     tells_unknown: ClassVar[bool] = True
     """Whether the vendor says that it does not know a person; else an update of nobody counts as delivered."""
     faults: ClassVar[Faults] = NONE
@@ -59,6 +59,10 @@ class Subject(abc.ABC):
     @abc.abstractmethod
     def held(self, workspace: Workspace, person: str) -> Mapping[str, Any] | None:
         """The attributes that the vendor holds of a person, by their names; None where it knows no such person."""
+
+    def id_of(self, workspace: Workspace, person: str) -> str:
+        """The `issued` identifier of a person who is there."""
+        raise NotImplementedError
 
     def person(self, text: str) -> str:
         """An identifier that has `text` in it."""

@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from stream_sync.contract.people import needs_deletes
+from stream_sync.contract.people import needs_creation, needs_deletes
 from stream_sync.contract.subject import Subject
 from stream_sync.contract.trial import Trial, trial
 from stream_sync.contract.virtual_time import in_virtual_time
@@ -93,21 +93,25 @@ class TroubleContract:
             tried.fault()
             assert await delivery == [DELIVERED] * 2
 
+    @pytest.mark.parametrize("kind", ["insert", "update"])
     @in_virtual_time
     async def test_after_an_answer_that_never_came_there_is_one_person_with_the_right_values(
-        self, subject: Subject
+        self, subject: Subject, kind: Literal["insert", "update"]
     ) -> None:
+        changed = [1] if kind == "update" else None
+        expected = {0: "x", 1: "y"} if kind == "insert" or subject.tells_unknown else {1: "y"}
         for knobs in AMBIGUOUS:
             for request in range(_MOST_REQUESTS):
                 async with trial(subject) as tried:
-                    intent = tried.write("a", {0: "x", 1: "y"})
+                    needs_creation(tried)
+                    intent = tried.write("a", {0: "x", 1: "y"}, kind=kind, changed=changed)
                     (outcome,) = await _hit(tried, request, knobs, intent)
                     if len(tried.told) <= request:
                         assert outcome == DELIVERED
                         break
                     assert outcome == DELIVERED or isinstance(outcome, Retry), f"{knobs}, {request}: {outcome}"
                     assert await tried.deliver(intent) == [DELIVERED]
-                    assert tried.held("a") == {0: "x", 1: "y"}, f"{knobs}, {request}"
+                    assert tried.held("a") == expected, f"{knobs}, {request}"
                     assert len(tried.workspace.people) == 1, f"{knobs}, {request}: one person, not two"
 
     @in_virtual_time

@@ -37,6 +37,9 @@ class Braze(Subject):
     def held(self, workspace: Workspace, person: str) -> Mapping[str, Any] | None:
         return workspace.people.get(person)
 
+    def id_of(self, workspace: Workspace, person: str) -> str:
+        return str(workspace.people[person]["braze_id"])
+
 
 class Voyado(Subject):
     name = "voyado"
@@ -53,13 +56,18 @@ class Voyado(Subject):
     faults = Faults(attributes=tuple(f"attribute_{number}" for number in range(500)))
 
     def settings(self, secret: str) -> Mapping[str, Any]:
+        # Voyado lets unapproved contacts have one address, so that a careless POST makes a second person.
         return {
             "api_key": secret,
+            "create_as_unapproved": True,
             "known_fields": {**dict.fromkeys(self.faults.attributes, "any"), "mobilePhone": "text"},
         }
 
     def held(self, workspace: Workspace, person: str) -> Mapping[str, Any] | None:
         return next((one for one in workspace.people.values() if one["email"].lower() == person), None)
+
+    def id_of(self, workspace: Workspace, person: str) -> str:
+        return next(who for who, one in workspace.people.items() if one["email"].lower() == person)
 
 
 class Crisp(Subject):
@@ -80,6 +88,9 @@ class Crisp(Subject):
     def held(self, workspace: Workspace, person: str) -> Mapping[str, Any] | None:
         found = workspace.people.get(person)
         return None if found is None else found["data"]
+
+    def id_of(self, workspace: Workspace, person: str) -> str:
+        return str(workspace.people[person]["people_id"])
 
 
 SUBJECTS = {each.name: each for each in (Braze(), Crisp(), Voyado())}
