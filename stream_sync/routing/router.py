@@ -96,8 +96,9 @@ class Router:
             )
             raise HaltError("before_not_full", message)
 
-    def route(self, change: Change, doubt: bool = False) -> Decision:
-        """What this change asks for. `doubt`: the base of a delta is not certain, so an Update is whole.
+    def route(self, change: Change, doubt: bool = False, whole: bool = False) -> Decision:
+        """What this change asks for. `whole`: an Update carries the whole row. `doubt`: it does, and is sent even where
+        nothing seems to have changed, since what the row was before was surely not delivered.
 
         Raises HaltError(`before_missing`) where the table is not what the config says.
         """
@@ -112,9 +113,11 @@ class Router:
                 if self._awaited and op in _WRITES:
                     self._awaited.pop((change.record.partition(), key), None)
             if op == "u":
-                if change.columns is self._columns and not doubt and (stayed := self._stayed(change)) is not None:
-                    return stayed
-                return self._update(change, doubt)
+                if change.columns is self._columns and not (doubt or whole):
+                    stayed = self._stayed(change)
+                    if stayed is not None:
+                        return stayed
+                return self._update(change, doubt, whole)
             if op == "d":
                 return self._delete(change)
             if op == "tombstone":
@@ -138,7 +141,7 @@ class Router:
         except (*DataError, UnrepresentableError):
             return None
 
-    def _update(self, change: Change, doubt: bool) -> Decision:
+    def _update(self, change: Change, doubt: bool, whole: bool) -> Decision:
         before, after = change.before if self._before_full else None, change.after
         compiled = self._for(change)
         if before is None:
@@ -158,7 +161,7 @@ class Router:
         changed = compiled.changed(differing, before, after)
         if not changed:
             return UNCHANGED
-        if self._whole:
+        if whole or self._whole:
             return Intent("update", now.identifier, now.identified_by, compiled.whole(after))
         return Intent("update", now.identifier, now.identified_by, changed, False, change.record, self._rest)
 
