@@ -1,11 +1,15 @@
 """The librdkafka properties of the service's clients: its own choices, then what the config file hands through.
 
+librdkafka's own lines go through the logger `librdkafka`, as all lines of other libraries do, instead of straight to
+stderr; a client gives them out when it is polled. With `debug` in the config the logger lets all of them pass.
+
 The memory bounds are measured: librdkafka's defaults take 0.8-1.0 GB for three slow lanes; these take a tenth of it at
 an unchanged rate, since a lane never has more than its backlog in memory.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,19 +49,26 @@ PRODUCER_DEFAULTS = {
 
 def consumer_properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
     """For a lane's consumer; `group.id` and callbacks are the consumer's own."""
-    return {**CONSUMER_DEFAULTS, **_revealed(kafka), **OWNED}
+    return {**CONSUMER_DEFAULTS, **_revealed(kafka), **OWNED, **_logged(kafka)}
 
 
 def producer_properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
     """For the producer of dead letters."""
     shared = {name: value for name, value in _revealed(kafka).items() if name not in CONSUMER_ONLY}
-    return {**PRODUCER_DEFAULTS, **shared}
+    return {**PRODUCER_DEFAULTS, **shared, **_logged(kafka)}
 
 
 def admin_properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
     """For the client that creates and describes topics."""
     shared = {name: value for name, value in _revealed(kafka).items() if name not in CONSUMER_ONLY}
-    return {"client.id": "stream-sync", **shared}
+    return {"client.id": "stream-sync", **shared, **_logged(kafka)}
+
+
+def _logged(kafka: Mapping[str, Any]) -> dict[str, Any]:
+    logger = logging.getLogger("librdkafka")
+    if "debug" in kafka:
+        logger.setLevel(logging.DEBUG)
+    return {"logger": logger}
 
 
 def _revealed(kafka: Mapping[str, Any]) -> dict[str, Any]:
