@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 
 from stream_sync.config.secrets import refresh_all
-from stream_sync.config.settings import Activation, Config, DestinationSettings
+from stream_sync.config.settings import Activation, Config, DestinationSettings, Source
 from stream_sync.config.sink_types import installed
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.guard import Budget
 from stream_sync.delivery.lane import Lane, LaneSettings
 from stream_sync.delivery.notices import Notices
-from stream_sync.formats.decoder import open_decoder
+from stream_sync.formats.decoder import Decoder, open_decoder
 from stream_sync.kafka.consumer import LaneConsumer
 from stream_sync.kafka.held import FOREVER_MS, HeldTopic
 from stream_sync.kafka.held import topic_of as held_topic
@@ -30,7 +30,7 @@ from stream_sync.kafka.letters import RETENTION_MS, Letters, LetterTopic, Reason
 from stream_sync.kafka.properties import admin_properties, consumer_properties
 from stream_sync.model import Record, Section, Stage
 from stream_sync.observability import logs
-from stream_sync.observability.metrics import Metrics
+from stream_sync.observability.metrics import LaneMetrics, Metrics
 from stream_sync.routing.expressions.expression import parse, parse_condition
 from stream_sync.routing.plan import IdentifierPart, Notice, Plan, Target
 from stream_sync.routing.router import Router
@@ -62,6 +62,18 @@ class WiredLane(msgspec.Struct, frozen=True):
 
     lane: Lane
     consumer: LaneConsumer
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What reads and decides for one activation: of a lane, and of a replay of its letters."""
+
+    source: Source
+    plan: Plan
+    decoder: Decoder
+    router: Router
+    destination: Destination
+    notices: Notices
+    metrics: LaneMetrics
 
 
 class LaneLetters:
@@ -104,23 +116,11 @@ class Wiring:
         """The lane of an activation."""
         config = self._config
         activation = config.activations[name]
-        source = config.sources[activation.source]
-        log = logs.logger(activation=name).warning
-        metrics = self._metrics.lane(name)
-        metrics.lane_state("waiting")
-        notices = Notices(metrics, log)
-        destination = self._destination(activation.destination)
         settings = config.destinations[activation.destination]
-        plan = plan_of(activation, settings, type(destination.sink), notices.add)
-        decoder = open_decoder(source, plan.columns, notices.add, self._schemas)
-        router = Router(
-            plan,
-            activation.mode,
-            before_full=source.shows_before,
-            whole=activation.send == "whole",
-            notice=notices.add,
-            decode=decoder.decode,
-        )
+        log = logs.logger(activation=name).warning
+        parts = self.parts(name)
+        source, destination = parts.source, parts.destination
+        parts.metrics.lane_state("waiting")
         held = HeldTopic(admin_properties(config.kafka), held_topic(config.name, name), log)
         self._held.append(held)
         lane = Lane(
@@ -138,13 +138,13 @@ class Wiring:
                 most_people=max(LEAST_PEOPLE, MOST_PEOPLE // len(self._options.activations or config.activations)),
                 until_caught_up=self._options.until_caught_up,
             ),
-            decoder,
-            router,
+            parts.decoder,
+            parts.router,
             destination,
             LaneLetters(self._letters, config.name, name, lambda: consumer.partitions),
             held,
-            notices,
-            metrics,
+            parts.notices,
+            parts.metrics,
             lambda: refresh_all(config, logs.add_secret),
             log,
             logs.logger(activation=name).info,
@@ -159,6 +159,27 @@ class Wiring:
             accept_gap=self._options.accept_gap,
         )
         return WiredLane(lane, consumer)
+
+    def parts(self, name: str) -> Parts:
+        """What reads and decides for an activation."""
+        config = self._config
+        activation = config.activations[name]
+        source = config.sources[activation.source]
+        metrics = self._metrics.lane(name)
+        notices = Notices(metrics, logs.logger(activation=name).warning)
+        destination = self._destination(activation.destination)
+        settings = config.destinations[activation.destination]
+        plan = plan_of(activation, settings, type(destination.sink), notices.add)
+        decoder = open_decoder(source, plan.columns, notices.add, self._schemas)
+        router = Router(
+            plan,
+            activation.mode,
+            before_full=source.shows_before,
+            whole=activation.send == "whole",
+            notice=notices.add,
+            decode=decoder.decode,
+        )
+        return Parts(source, plan, decoder, router, destination, notices, metrics)
 
     async def close(self) -> None:
         """Closes what the lanes used."""
