@@ -63,6 +63,8 @@ class Sink(abc.ABC):
     """The sets of identifier names an activation may use, e.g. ({external_id}, {braze_id})."""
     email_identifiers: ClassVar[frozenset[str]] = frozenset()
     """Identifiers that are e-mail addresses: trimmed and lower-cased; others are only trimmed."""
+    account_tells: ClassVar[bool] = False
+    """Whether `account` is no other account's, whatever the credentials: False where many accounts have one address."""
     identifier_order: ClassVar[tuple[str, ...]] = ()
     """Where an activation maps several identifiers: the first that the row has is used."""
     default_nulls: ClassVar[Literal["unset", "skip"]]

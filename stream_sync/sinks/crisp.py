@@ -64,6 +64,7 @@ class Crisp(Sink):
     modes = frozenset[Mode](("update", "upsert", "mirror"))
     identifiers = (frozenset(("email",)), frozenset(("people_id",)))
     email_identifiers = frozenset(("email",))
+    account_tells = True
     default_nulls = "skip"
     allowed_nulls = frozenset(("skip",))
 

@@ -33,6 +33,7 @@ class Voyado(Sink):
     modes = frozenset[Mode](("update", "upsert"))
     identifiers = (frozenset(("contactId",)), frozenset(("email",)), frozenset(("contactId", "email")))
     email_identifiers = frozenset(("email",))
+    account_tells = True
     identifier_order = ("contactId", "email")
     default_nulls = "skip"
 

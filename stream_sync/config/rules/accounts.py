@@ -1,16 +1,16 @@
 """What activations on one account at a vendor allow each other.
 
 Invariants:
-- An account is a type with its address and required settings, whatever name the file gives it: two names for one
-  account are found out.
+- An account is what its sink says, whatever name the file gives it and whatever credentials: two names for one account
+  are found out. Where many accounts have one address, only equal credentials tell that they are one.
 - A mirror may stand beside `update` only: a lagging upsert would bring back people that the mirror deleted.
 """
 
 from __future__ import annotations
 
 from stream_sync.config.problems import Report
-from stream_sync.config.rules.parts import Parts
-from stream_sync.config.settings import DestinationSettings
+from stream_sync.config.rules.parts import Destination, Parts
+from stream_sync.config.secrets import secrets_in
 
 
 def check_accounts(parts: Parts, report: Report) -> None:
@@ -19,8 +19,7 @@ def check_accounts(parts: Parts, report: Report) -> None:
     for name, destination in parts.destinations.items():
         first = name
         if report.clean(("destinations", name)):  # of a draft, the settings do not tell the account
-            settings = destination.settings
-            first = next((known for known in names if is_same(parts.destinations[known].settings, settings)), name)
+            first = next((known for known in names if is_same(parts.destinations[known], destination)), name)
         names[name] = names.get(first, name)
         if first != name:
             waste = "each would spend the whole rate limit; declare it once"
@@ -36,16 +35,19 @@ def check_accounts(parts: Parts, report: Report) -> None:
         by_account[account].append(name)
 
 
-def is_same(one: DestinationSettings, other: DestinationSettings) -> bool:
+def is_same(one: Destination, other: Destination) -> bool:
     """Whether two destinations are one account as far as their settings show."""
-    if one.type != other.type or type(one) is not type(other):
+    if one.sink is not other.sink or _account(one) != _account(other):
         return False
-    telling = [name for name, field in type(one).model_fields.items() if field.is_required() or name == "url"]
-    return all(_plain(getattr(one, name)) == _plain(getattr(other, name)) for name in telling)
+    return one.sink.account_tells or _secrets(one) == _secrets(other)
 
 
-def _plain(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
+def _account(destination: Destination) -> list[str]:
+    return [part.lower() for part in destination.sink.account(destination.settings)]
+
+
+def _secrets(destination: Destination) -> list[str]:
+    return [secret.reveal() for secret in secrets_in(destination.settings)]
 
 
 def _tell(name: str, other: str, parts: Parts, report: Report) -> None:
