@@ -64,15 +64,15 @@ class Letters:
         self._producer: Producer | None = None
         self._stopping = threading.Event()
         self._known: dict[str, asyncio.Task[int]] = {}
-        """Topic to how many partitions it has, looked up and created once."""
+        """Topic to how many partitions it has, once it is there."""
 
     async def send(self, topic: LetterTopic, record: Record, reason: Reason) -> None:
         """Writes one letter and returns when Kafka has it; retries for as long as it takes."""
-        count = await self._partitions(topic)
         partition = record.partition()
         value = record.value()
         headers = [*(record.headers() or ()), *reason_headers(record, reason, time.time())]
         while True:
+            count = await self._partitions(topic)
             target = partition if partition is not None and partition < count else -1
             error = await self._produce(topic.name, target, record.key(), value, headers)
             if error is None:
@@ -85,24 +85,35 @@ class Letters:
                 value = None
                 continue
             if error.code() in (KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART):
-                count = 0
+                self._known.pop(topic.name, None)
             self._log("letter_not_written", topic=topic.name, code=error.name())
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _partitions(self, topic: LetterTopic) -> int:
-        """How many partitions the topic has; it is looked up, and created, once."""
+        """How many partitions the topic has, 0 where it could not be created; asked until it is there."""
         while True:
             if topic.name not in self._known:
                 opening = asyncio.to_thread(self._open, topic)
                 self._known[topic.name] = asyncio.get_running_loop().create_task(opening)
+            known = self._known[topic.name]
             try:
-                return await asyncio.shield(self._known[topic.name])
+                count = await asyncio.shield(known)
             except FiniteRetentionError:
-                self._log(
-                    "held_topic_expires", topic=topic.name, hint="set its retention.ms to -1: parked deletes wait"
-                )
-                await asyncio.sleep(RETRY_SECONDS)
-                self._known.pop(topic.name, None)
+                hint = "set its retention.ms to -1: parked deletes wait"
+                self._log("held_topic_expires", topic=topic.name, hint=hint)
+            except (KafkaException, TimeoutError) as exception:
+                self._log("topic_not_seen", topic=topic.name, code=_code_of(exception))
+            else:
+                if not count:
+                    self._forget(topic, known)
+                return count
+            self._forget(topic, known)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _forget(self, topic: LetterTopic, known: asyncio.Task[int]) -> None:
+        """Look it up again."""
+        if self._known.get(topic.name) is known:
+            del self._known[topic.name]
 
     def close(self) -> None:
         """Ends the poll thread. Letters that are not acknowledged are not settled either: they are written again."""
@@ -138,21 +149,27 @@ class Letters:
         producer.flush(1.0)
 
     def _open(self, topic: LetterTopic) -> int:
-        """Makes sure the topic is there where the broker lets us; its partition count, 0 where unknown."""
+        """Makes sure the topic is there where the broker lets us; its partition count, 0 where it is not there. Raises
+        KafkaException or TimeoutError where Kafka does not say, or where somebody else made it just now."""
         admin = AdminClient(self._admin)
+        found = admin.list_topics(timeout=TIMEOUT).topics.get(topic.name)
+        if found is not None and found.error is None:
+            if topic.retention_ms < 0:
+                _refuse_expiry(admin, topic.name)
+            return len(found.partitions)
+        new = NewTopic(topic.name, topic.partitions, config={"retention.ms": str(topic.retention_ms)})
         try:
-            found = admin.list_topics(timeout=TIMEOUT).topics.get(topic.name)
-            if found is not None and found.error is None:
-                if topic.retention_ms < 0:
-                    _refuse_expiry(admin, topic.name)
-                return len(found.partitions)
-            new = NewTopic(topic.name, topic.partitions, config={"retention.ms": str(topic.retention_ms)})
             admin.create_topics([new], request_timeout=TIMEOUT)[topic.name].result(TIMEOUT)
         except (KafkaException, TimeoutError) as exception:
-            code = exception.args[0].name() if isinstance(exception, KafkaException) else "timed_out"
-            self._log("topic_not_created", topic=topic.name, code=code)
+            if _code_of(exception) == "TOPIC_ALREADY_EXISTS":
+                raise
+            self._log("topic_not_created", topic=topic.name, code=_code_of(exception))
             return 0
         return topic.partitions
+
+
+def _code_of(exception: KafkaException | TimeoutError) -> str:
+    return str(exception.args[0].name()) if isinstance(exception, KafkaException) else "timed_out"
 
 
 def _refuse_expiry(admin: AdminClient, topic: str) -> None:
