@@ -155,6 +155,7 @@ class Wiring:
             f"{config.name}.{name}",
             lane,
             log,
+            admin=admin_properties(config.kafka),
             from_start=self._options.from_start,
             accept_gap=self._options.accept_gap,
         )

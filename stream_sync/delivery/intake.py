@@ -5,7 +5,7 @@ Invariants:
   became, or with one for its dead letter.
 - A WaitError or a HaltError leaves the failing record and all after it unreceived, so that their offsets are not
   committed. They are kept, and the next `go_on` begins with them: the consumer does not bring them again.
-- After a dead letter the base of its key's next change is in doubt.
+- After a dead letter the base of its key's next change is in doubt; in a compacted topic every base is.
 - Counting is by batch.
 """
 
@@ -56,6 +56,8 @@ class Intake:
         self._refuse = refuse
         self._early = early
         self._configured_key = key
+        self.forgetful = False
+        """Whether the topic may have lost changes between those that it brings, as a compacted one has."""
         self._key_known = False
         self._warned_of_order = False
         self._refused: dict[tuple[int, bytes | None], None] = {}
@@ -98,6 +100,7 @@ class Intake:
         """The hot loop: records of one partition, in order; the first of what was put by."""
         decode, route, add = self._decoder.decode, self._router.route, self._backlog.add
         number, whole_until, refused = acknowledgement.partition, acknowledgement.whole_until, self._refused
+        forgetful = self.forgetful
         received: list[int] = []
         kinds: list[Kind] = []
         routed = position = 0
@@ -111,8 +114,8 @@ class Intake:
                     continue
                 if not self._key_known:
                     self._learn_key_from(change)
-                doubt = offset < whole_until or (bool(refused) and (number, record.key()) in refused)
-                decision = route(change, doubt)
+                doubt = forgetful or (bool(refused) and (number, record.key()) in refused)
+                decision = route(change, doubt, offset < whole_until)
                 routed += 1
                 if decision.__class__ is Intent:
                     received.append(offset)

@@ -38,6 +38,8 @@ TICK_SECONDS = 1.0
 PROBE_SECONDS = 60.0
 PATIENCE_SECONDS = 5.0
 LETTERS_SECONDS = 1.0
+ANSWER_SECONDS = 1.0
+"""How long the first record waits for what the topic's settings say; afterwards it is taken as the worst."""
 LOOK_SECONDS = 10.0
 ROOMY = 0.5
 """A paused lane goes on when its backlog is down to this part: a pause throws away what was fetched ahead."""
@@ -94,6 +96,8 @@ class Lane:
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
         self._ends: dict[int, int] = {}
+        self._joined = False
+        self._learning: set[asyncio.Task[None]] = set()
         self.standing = Standing(metrics, log)
         self._backlog = Backlog(
             destination.people, settings.delete_after, lambda pending: self._outcomes.superseded(pending)
@@ -123,19 +127,27 @@ class Lane:
     async def run(self, consumer: Consumer) -> None:
         """Runs until `stop`, until caught up where that is asked for, or until FatalError. `standing` tells the rest."""
         self._consumer = consumer
-        dispatching = asyncio.create_task(self._dispatch.run())
-        ticking = asyncio.create_task(self._tick(consumer))
-        looking = asyncio.create_task(self._look())
         self.standing.tell()
+        work = (self._dispatch.run(), self._tick(consumer), self._look())
+        helpers = [asyncio.create_task(each) for each in work]
+        for helper in helpers:
+            helper.add_done_callback(self._ended)
         try:
             await self._join(consumer)
             while not self._stop.is_set():
                 await self._turn(consumer)
+            for helper in helpers:
+                if helper.done():
+                    helper.result()
         finally:
             self._stop.set()
-            dispatching.cancel()
-            ticking.cancel()
-            looking.cancel()
+            for helper in (*helpers, *self._learning):
+                helper.cancel()
+
+    def _ended(self, helper: asyncio.Task[None]) -> None:
+        """Without one of its helpers a lane would go on in appearance only."""
+        if not helper.cancelled() and helper.exception() is not None:
+            self._stop.set()
 
     def stop(self) -> None:
         """No more records are taken and no more requests started."""
@@ -170,7 +182,14 @@ class Lane:
                 else:
                     self.standing.resume()
             else:
+                self._intake.forgetful = True
+                learning = asyncio.create_task(self._learn(consumer))
+                self._learning.add(learning)
+                await asyncio.wait((learning,), timeout=ANSWER_SECONDS)
                 return
+
+    async def _learn(self, consumer: Consumer) -> None:
+        self._intake.forgetful = await consumer.compacted()
 
     async def _turn(self, consumer: Consumer) -> None:
         try:
@@ -265,7 +284,9 @@ class Lane:
 
     async def _is_caught_up(self, consumer: Consumer) -> bool:
         """Every partition's end as of the start is reached and nothing is unsettled; other members' partitions count
-        as far as they are committed."""
+        as far as they are committed, once it is known which these are."""
+        if not self._joined:
+            return False
         assigned = tuple(consumer.assigned.values())
         if any((offsets.position or 0) < self._ends.get(offsets.partition, 0) for offsets in assigned):
             return False
@@ -315,6 +336,7 @@ class Lane:
 
     def assigned(self, offsets: Sequence[Assignment]) -> None:
         """Partitions came."""
+        self._joined = True
         self._metrics.rebalance()
         for assignment in offsets:
             self._compare(assignment.progress)

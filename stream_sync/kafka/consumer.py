@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_sync.errors import FatalError, HaltError
+from stream_sync.kafka.cleanup import is_compacted
 from stream_sync.kafka.offsets import Commit, Offsets
 from stream_sync.kafka.progress import decode
 from stream_sync.kafka.starting import Start, starts
@@ -64,9 +65,11 @@ class LaneConsumer:
         listener: Listener,
         log: Callable[..., None],
         *,
+        admin: Mapping[str, Any],
         from_start: bool = False,
         accept_gap: bool = False,
     ) -> None:
+        """`admin`: the properties of a client that looks at the topic's settings."""
         self._properties = {
             **properties,
             "group.id": group,
@@ -82,6 +85,7 @@ class LaneConsumer:
         self._failure: Exception | None = None
         self._halt: HaltError | None = None
         self._closing = False
+        self._admin = admin
         self._from_start = from_start
         self._accept_gap = accept_gap
         self._begun: set[int] = set()
@@ -90,17 +94,26 @@ class LaneConsumer:
         self.assigned: dict[int, Offsets] = {}
         """The partitions this process owns now. Changed on the owner thread only."""
         self.partitions = 0
-        """How many partitions the topic has; known after `start`."""
+        """How many partitions the topic has; known after `start`, and again with each assignment."""
         self.polled_at = time.monotonic()
         """When the consumer was last polled (monotonic seconds)."""
 
     async def start(self) -> dict[int, int]:
         """Joins the group and returns the last stable offset of every partition as of now.
 
-        Raises HaltError(`topic_missing`) where the topic is not there.
+        Raises HaltError(`topic_missing`) where the topic is not there, FatalError where Kafka does not answer.
         """
         self._loop = asyncio.get_running_loop()
         return await self._run(self._start)
+
+    async def compacted(self) -> bool:
+        """Whether the topic is compacted; where the broker does not say, it is taken as not."""
+        try:
+            return await asyncio.to_thread(is_compacted, self._admin, self._topic)
+        except (KafkaException, TimeoutError) as exception:
+            code = exception.args[0].name() if isinstance(exception, KafkaException) else "timed_out"
+            self._log("cleanup_policy_unknown", topic=self._topic, code=code, hint="taken as not compacted")
+            return False
 
     async def take(self, most: int, wait: float) -> Taken:
         """Up to `most` records; waits `wait` seconds for them. Raises what the client found: HaltError, FatalError."""
@@ -116,7 +129,7 @@ class LaneConsumer:
 
     async def commit(self, *, wait: bool = False) -> bool:
         """Commits what is settled. With `wait` it returns when the broker has answered: whether it took all."""
-        commits = commits_of(self.assigned.values())
+        commits = commits_of(tuple(self.assigned.values()))
         return await self._run(self._commit, commits, wait) if commits else True
 
     async def reached(self, ends: Mapping[int, int]) -> bool:
@@ -125,7 +138,7 @@ class LaneConsumer:
 
     async def lag(self) -> int:
         """Records in Kafka beyond what was taken, as far as the client knows without asking the broker."""
-        taken = {number: offsets.position or offsets.committed or 0 for number, offsets in self.assigned.items()}
+        taken = {number: offsets.position or offsets.committed or 0 for number, offsets in tuple(self.assigned.items())}
         return await self._run(self._lag, taken)
 
     async def close(self) -> None:
@@ -149,7 +162,16 @@ class LaneConsumer:
     # --- on the owner thread from here on -----------------------------------------------------------------------
 
     def _start(self) -> dict[int, int]:
-        self._consumer = Consumer(self._properties)
+        try:
+            return self._join()
+        except KafkaException as exception:
+            code = exception.args[0].name()
+            message = f"Kafka does not answer ({code}): see that `kafka` of the config names a broker that runs"
+            raise FatalError(message) from exception
+
+    def _join(self) -> dict[int, int]:
+        if self._consumer is None:
+            self._consumer = Consumer(self._properties)
         topic = self._client.list_topics(self._topic, timeout=METADATA_TIMEOUT).topics[self._topic]
         if topic.error is not None or not topic.partitions:
             message = (
@@ -184,12 +206,17 @@ class LaneConsumer:
 
     def _reached(self, ends: Mapping[int, int]) -> bool:
         wanted = [TopicPartition(self._topic, number) for number in ends]
-        found = self._client.committed(wanted, timeout=METADATA_TIMEOUT)
+        try:
+            found = self._client.committed(wanted, timeout=METADATA_TIMEOUT)
+        except KafkaException:
+            return False
         return all(position.offset >= ends[position.partition] for position in found)
 
     def _lag(self, taken: Mapping[int, int]) -> int:
         lag = 0
         for number, position in taken.items():
+            if number not in self.assigned:
+                continue
             _low, high = self._client.get_watermark_offsets(TopicPartition(self._topic, number), cached=True)
             lag += max(0, high - position)  # not known yet = -1001
         return lag
@@ -254,11 +281,21 @@ class LaneConsumer:
             consumer.incremental_assign(places)
             consumer.resume(places)
             self.assigned.update({offsets.partition: offsets for offsets in new})
+            self._count_partitions(consumer)
             self._tell(self._listener.assigned, new)
         except HaltError as error:
             self._halt = error
         except Exception as exception:  # noqa: BLE001  an exception out of this callback leaves a silent zombie
             self._fail(exception)
+
+    def _count_partitions(self, consumer: Consumer) -> None:
+        """Partitions may have been added: the shares of limits and budgets are parts of what there is now."""
+        try:
+            topic = consumer.list_topics(self._topic, timeout=METADATA_TIMEOUT).topics[self._topic]
+        except KafkaException as exception:
+            self._log("partitions_not_counted", code=exception.args[0].name())
+        else:
+            self.partitions = max(self.partitions, len(topic.partitions))
 
     def _start_of(self, consumer: Consumer, committed: TopicPartition) -> Start:
         """Where to begin in a partition. Raises HaltError(`offset_lost`)."""

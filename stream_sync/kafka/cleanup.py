@@ -1,0 +1,20 @@
+"""Whether a topic forgets: compaction keeps only the newest record of a key, and the changes between are told no more.
+
+Invariant: only asks; the answer is the topic's own `cleanup.policy`, whoever set it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka.admin import AdminClient, ConfigResource
+
+TIMEOUT = 3.0
+
+
+def is_compacted(properties: Mapping[str, Any], topic: str) -> bool:
+    """Blocks for TIMEOUT seconds at most. Raises KafkaException or TimeoutError where the broker does not say."""
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    answer = AdminClient(dict(properties)).describe_configs([resource], request_timeout=TIMEOUT)[resource]
+    return "compact" in str(answer.result(TIMEOUT)["cleanup.policy"].value)
