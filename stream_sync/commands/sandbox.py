@@ -1,22 +1,36 @@
-"""`stream-sync sandbox`: the destinations, simulated on this machine."""
+"""`stream-sync sandbox`: the destinations, simulated on this machine; with `--table` a Kafka with a table of one's own.
+
+Invariants: everything listens on this machine only, unless `--host` says otherwise for the destinations.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import signal
-from typing import Any
+from collections.abc import Iterable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any, NoReturn
 
 import msgspec
 from pydantic_core import PydanticCustomError
 
-from stream_sync.commands.output import result
+from stream_sync.commands.output import note, result
 from stream_sync.config.values import Rate
 from stream_sync.errors import StreamSyncError
+from stream_sync.sandbox.broker import Broker
+from stream_sync.sandbox.debezium import Written
+from stream_sync.sandbox.entrance import Entrance
 from stream_sync.sandbox.faults import Faults
+from stream_sync.sandbox.own_table import OwnTable, TableError
 from stream_sync.sandbox.server import VENDORS, Sandbox
 
-PORT = 8900
+PORT, KAFKA_PORT = 8900, 9092
+HERE = "127.0.0.1"
+PARTITIONS = 4
+LOOK_SECONDS = 0.5
+"""How often the file of the table is looked at."""
 
 
 def add(subparsers: Any) -> None:
@@ -27,7 +41,18 @@ def add(subparsers: Any) -> None:
         "destination's `url` at http://127.0.0.1:PORT/braze/NAME: every name is a workspace of its own.",
         allow_abbrev=False,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="also run a Kafka broker with this table in a topic, as Debezium writes it: CSV with a first line of "
+        "names, or JSON lines (.jsonl); every save of the file becomes row changes",
+    )
+    parser.add_argument("--table-key", metavar="COLUMN", help="the table's key (default: its first column)")
+    parser.add_argument(
+        "--kafka-port", type=_port, default=KAFKA_PORT, help=f"of that broker; 0 = any free one (default: {KAFKA_PORT})"
+    )
+    parser.add_argument("--host", default=HERE, help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=_port, default=PORT, help=f"0 = any free port (default: {PORT})")
     parser.add_argument("--rate-limit", type=_rate, metavar="N/DURATION", help="answer 429 above it, e.g. 3000/3s")
     parser.add_argument("--journal", action="store_true", help="keep every request in the order it came (costs memory)")
@@ -55,30 +80,62 @@ def execute(args: argparse.Namespace) -> int:
         faults = msgspec.convert(dict(args.fault), Faults)
     except msgspec.ValidationError as error:
         raise StreamSyncError(f"--fault: {error}; see `stream-sync sandbox --help` for the knobs") from error
+    table = None if args.table is None else OwnTable(args.table, args.table_key)
     sandbox = Sandbox(
         args.host, args.port, keys=dict(args.key), rate_limit=args.rate_limit, journal=args.journal, faults=faults
     )
-    asyncio.run(_serve(sandbox))
+    asyncio.run(_serve(sandbox, table, args.kafka_port))
     return 0
 
 
-async def _serve(sandbox: Sandbox) -> None:
+async def _serve(sandbox: Sandbox, table: OwnTable | None, kafka_port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        await sandbox.__aenter__()
-    except OSError as error:
-        raise StreamSyncError(
-            f"cannot listen: {error.strerror}; choose another --port, or 0 for any free one"
-        ) from error
-    try:
+    async with AsyncExitStack() as running:
+        try:
+            await running.enter_async_context(sandbox)
+        except OSError as error:
+            _cannot_listen(error, "--port")
         result(f"Sandbox on {sandbox.url}")
         for vendor in VENDORS:
             result(f"  {vendor}: {sandbox.address(vendor, 'NAME')}")
-        await stop.wait()
-    finally:
-        await sandbox.__aexit__()
+        if table is None:
+            await stop.wait()
+            return
+        broker = running.enter_context(Broker({table.table.topic: PARTITIONS}))
+        try:
+            entrance = await running.enter_async_context(Entrance(HERE, kafka_port, broker.bootstrap))
+        except OSError as error:
+            _cannot_listen(error, "--kafka-port")
+        result(f"Kafka on {entrance.address}")
+        await _play(table, broker, stop)
+
+
+async def _play(table: OwnTable, broker: Broker, stop: asyncio.Event) -> None:
+    """Writes the table's rows, then its changes, until `stop`."""
+    topic = table.table.topic
+
+    def write(records: Iterable[Written]) -> None:
+        for record in records:
+            broker.write(topic, record.key, record.value, record.headers)
+        broker.flush()
+
+    await asyncio.to_thread(write, table.snapshot())
+    result(f"  topic {topic}: {len(table):,} rows, key {table.key}")
+    while not stop.is_set():
+        try:
+            if saved := await asyncio.to_thread(table.look):
+                await asyncio.to_thread(write, saved.records)
+                result(f"  topic {topic}: {saved.words}")
+        except TableError as error:
+            note(f"not taken: {error}")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+
+
+def _cannot_listen(error: OSError, option: str) -> NoReturn:
+    raise StreamSyncError(f"cannot listen: {error.strerror}; choose another {option}, or 0 for any free one") from error
 
 
 def _port(text: str) -> int:
