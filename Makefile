@@ -13,7 +13,7 @@ FUZZ_ARGS ?=
 .DEFAULT_GOAL := help
 .PHONY: demo test check bench fuzz format clean help
 
-demo: $(VENV)/.service ## everything on this machine in a minute: Kafka, Braze, a warehouse and the service, simulated
+demo: $(VENV)/.service ## everything on this machine in a minute: a warehouse, Kafka, all destinations and the service, simulated
 	$(BIN)/stream-sync demo $(DEMO_ARGS)
 
 test: $(VENV)/.developer ## the tests, against a real Kafka (needs Java 17 and Maven); TEST_ARGS="tests/routing -x" for some

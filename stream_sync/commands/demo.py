@@ -43,9 +43,9 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "demo",
-        help="everything on this machine: a warehouse, Kafka, Braze and the service",
-        description="Runs the service on a generated warehouse whose rows change, with a broker and two Braze "
-        "workspaces simulated in this process, and checks that the people there are those of the rows.",
+        help="everything on this machine: a warehouse, Kafka, Braze, Voyado, Crisp and the service",
+        description="Runs the service on a generated warehouse whose rows change, with a broker and all three "
+        "destinations simulated in this process, and checks that the people there are those of the rows.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -105,7 +105,7 @@ class Demo:
         with Broker(TOPICS) as broker:
             async with Sandbox() as sandbox:
                 stage = Stage(broker, sandbox, self._args.seed)
-                await stage.make_known()
+                await stage.prepare()
                 config = self._folder / CONFIG
                 config.write_text(stage.config(), encoding="utf-8")
                 async with _serving(config) as (address, running), Meter(address) as meter:

@@ -90,9 +90,10 @@ class Customers:
         return event()
 
     def insert_unacceptable(self, at: float) -> Event:
-        """A gold customer whose email is none: the warehouse takes it, Braze does not. The row never changes again."""
+        """A platinum customer whose email is none: the warehouse takes it, no destination does. The row never changes
+        again."""
         self._at = at
-        customer = {**self._customer(), "loyalty_tier": "gold", "is_subscriber": True}
+        customer = {**self._customer(), "loyalty_tier": "platinum", "is_subscriber": True}
         customer["email"] = customer["email"].replace("@", "(at)")
         self.unacceptable.add(customer["customer_id"])
         return self._inserted(customer, f"with the email {customer['email']}")

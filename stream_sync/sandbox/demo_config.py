@@ -1,21 +1,36 @@
-"""The demo's config file, as anybody would write it for the demo's two workspaces.
+"""The demo's config file, as anybody would write it for the demo's four accounts.
 
 Invariants:
 - It is a whole config: `stream-sync validate -c FILE` takes it as it stands.
-- `demo_people` says in Python what its two activations ask for; whoever changes one changes the other.
+- `demo_people` and `demo_contacts` say in Python what its activations ask for; whoever changes one changes the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from stream_sync.model import Mode
 from stream_sync.sandbox.customers import TABLE, TYPES
 
 NAME = "demo"
 SOURCE = "customers"
-MIRROR = "gold-members"
-UPDATE = "churn-scores"
-MODES = {MIRROR: "mirror", UPDATE: "update"}
-WORKSPACES = {MIRROR: "loyalty", UPDATE: "newsletter"}
-"""Activation to its workspace at Braze, which the config calls by the same name."""
+
+
+class Lane(NamedTuple):
+    """An activation and where it leads: a workspace at a vendor, by whose name the config has the destination."""
+
+    activation: str
+    mode: Mode
+    vendor: str
+    workspace: str
+
+
+MIRROR = Lane("gold-members", "mirror", "braze", "loyalty")
+UPDATE = Lane("churn-scores", "update", "braze", "newsletter")
+UPSERT = Lane("platinum-club", "upsert", "voyado", "club")
+SLOW_MIRROR = Lane("support-desk", "mirror", "crisp", "helpdesk")
+LANES = (MIRROR, UPDATE, UPSERT, SLOW_MIRROR)
 
 _TEMPLATE = """\
 # What `stream-sync demo` runs with. docs/config.md explains every setting.
@@ -35,13 +50,22 @@ sources:
 {types}
 
 destinations:
-  {mirror_workspace}:    {{type: braze, url: "{mirror_url}", api_key: any-key-will-do}}
-  {update_workspace}: {{type: braze, url: "{update_url}", api_key: any-key-will-do}}
+  loyalty:    {{type: braze, url: "{loyalty}", api_key: any-key-will-do}}
+  newsletter: {{type: braze, url: "{newsletter}", api_key: any-key-will-do}}
+  club:                                      # at its default pace: 25 requests a second
+    type: voyado
+    url: "{club}"
+    api_key: any-key-will-do
+    known_fields: {{lastName: text, country: text, lifetimeValue: number, loyaltyTier: [platinum]}}
+    required: [email, lastName]
+  helpdesk:
+    {{type: crisp, url: "{helpdesk}", website_id: demo, identifier: any, key: any-key-will-do, tier: website,
+     rate_limit: 25/1s}}
 
 activations:
-  {mirror}:                              # everybody in the segment, nobody else
+  gold-members:                              # everybody in the segment, nobody else
     source: {source}
-    destination: {mirror_workspace}
+    destination: loyalty
     mode: mirror
     where: loyalty_tier in ('gold', 'platinum') and is_subscriber
     identifier: {{external_id: customer_id}}
@@ -56,9 +80,9 @@ activations:
     deletes: {{after: 2s, max: 500, per: 1h}}  # the default is 60s: nobody wants to wait that long here
     batch: {{max_wait: 250ms}}
 
-  {update}:                              # only people whom the workspace knows already
+  churn-scores:                              # only people whom the workspace knows already
     source: {source}
-    destination: {update_workspace}
+    destination: newsletter
     mode: update
     identifier: {{external_id: customer_id}}
     attributes:
@@ -67,11 +91,35 @@ activations:
                   when churn_score is not null then 'low' end
       ltv: lifetime_value
     batch: {{max_wait: 250ms}}
+
+  platinum-club:                             # whoever was platinum once, as they were then
+    source: {source}
+    destination: club
+    mode: upsert
+    where: loyalty_tier = 'platinum'
+    identifier: {{email: email}}
+    fields: {{lastName: last_name, country: country}}
+    attributes: {{lifetimeValue: lifetime_value, loyaltyTier: loyalty_tier}}
+    batch: {{max_wait: 250ms}}
+
+  support-desk:                              # again everybody in a segment, nobody else
+    source: {source}
+    destination: helpdesk
+    mode: mirror
+    where: loyalty_tier = 'platinum' and is_subscriber
+    identifier: {{email: email}}
+    fields:
+      person.nickname: coalesce(first_name, last_name)
+      person.geolocation.country: country
+      segments: loyalty_tier
+    attributes: {{ltv: lifetime_value}}
+    deletes: {{after: 2s, max: 500, per: 1h}}
+    batch: {{max_wait: 250ms}}
 """
 
 
-def config_text(bootstrap: str, mirror_url: str, update_url: str) -> str:
-    """The file, for a broker and the addresses of the two workspaces."""
+def config_text(bootstrap: str, addresses: Mapping[str, str]) -> str:
+    """The file, for a broker and the addresses of the workspaces, by their names."""
     return _TEMPLATE.format(
         name=NAME,
         bootstrap=bootstrap,
@@ -79,12 +127,7 @@ def config_text(bootstrap: str, mirror_url: str, update_url: str) -> str:
         topic=TABLE.topic,
         key=TABLE.key[0],
         types="\n".join(f"      {column}: {type_}" for column, type_ in TYPES.items()),
-        mirror_workspace=WORKSPACES[MIRROR],
-        mirror_url=mirror_url,
-        update_workspace=WORKSPACES[UPDATE],
-        update_url=update_url,
-        mirror=MIRROR,
-        update=UPDATE,
+        **addresses,
     )
 
 

@@ -1,4 +1,4 @@
-"""Who must be in the demo's workspaces, worked out from the warehouse's rows alone, and how that differs from who is.
+"""Who must be in the demo's workspaces at Braze, worked out from the warehouse's rows alone; and how people differ.
 
 Invariants:
 - Says in plain Python what `demo_config` says in YAML and SQL, and shares no code with the service: a check that asks
@@ -16,7 +16,7 @@ from stream_sync.sandbox.debezium import Row
 from stream_sync.sandbox.warehouse import Warehouse
 
 People = Mapping[str, Mapping[str, Any]]
-"""By external_id: what Braze holds of a person, under its own names."""
+"""By identifier: what a vendor holds of a person, under its own names."""
 
 
 def mirrored(warehouse: Warehouse, unacceptable: Container[str]) -> People:
@@ -34,13 +34,19 @@ def updated(warehouse: Warehouse, known: People) -> People:
     return {who: _person({**person, **_scores(rows[who])}) if who in rows else person for who, person in known.items()}
 
 
+def at_braze(people: People) -> People:
+    """The people of a simulated Braze."""
+    own = ("braze_id", "external_id")
+    return {who: {name: each for name, each in person.items() if name not in own} for who, person in people.items()}
+
+
 def differences(expected: People, found: People) -> list[str]:
     """Every difference, a line each."""
     lines = [f"{who} is missing" for who in sorted(expected.keys() - found.keys())]
     lines += [f"{who} should not be there" for who in sorted(found.keys() - expected.keys())]
     for who in sorted(expected.keys() & found.keys()):
         wanted, person = expected[who], found[who]
-        for name in sorted((wanted.keys() | person.keys()) - {"braze_id", "external_id"}):
+        for name in sorted(wanted.keys() | person.keys()):
             if name not in person:
                 lines.append(f"{who}: {name} is not set, should be {wanted[name]!r}")
             elif name not in wanted:

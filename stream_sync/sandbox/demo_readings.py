@@ -30,6 +30,10 @@ class Readings:
         """The sum of the series with these labels."""
         return int(sum(value for _, value in self._matching(name, labels)))
 
+    def value(self, name: str, **labels: str) -> float:
+        """A gauge's value."""
+        return sum(value for _, value in self._matching(name, labels))
+
     def one_of(self, name: str, label: str, **labels: str) -> str | None:
         """For a gauge that is 1 for what holds: the value of `label` where it is 1."""
         return next((found[label] for found, value in self._matching(name, labels) if value == 1), None)

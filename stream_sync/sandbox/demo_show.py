@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from stream_sync.errors import StreamSyncError
-from stream_sync.sandbox.demo_config import MODES, WORKSPACES
+from stream_sync.sandbox.demo_config import LANES, Lane
 from stream_sync.sandbox.demo_readings import Meter, Readings
 from stream_sync.sandbox.demo_stage import Stage
 from stream_sync.sandbox.demo_view import LaneReading, Moment, View
@@ -21,7 +21,7 @@ CALM_CHANGES_A_SECOND = 5
 """While somebody looks around."""
 MOST_SECONDS_BEHIND = 45.0
 _UNACCEPTABLE_AT = 0.4
-"""When the row comes that Braze does not take, as a share of the time in which rows change."""
+"""When the row comes that nobody takes, as a share of the time in which rows change."""
 
 
 class Show:
@@ -35,14 +35,14 @@ class Show:
         self._began = self._clock()
 
     async def rows_change(self, seconds: float) -> None:
-        """The snapshot, then changes for so long, one row among them that Braze does not take."""
+        """The snapshot, then changes for so long, one row among them that no destination takes."""
         self._stage.write_snapshot()
         await self._change("rows change", CHANGES_A_SECOND, seconds * _UNACCEPTABLE_AT)
         self._stage.insert_unacceptable()
         await self._change("rows change", CHANGES_A_SECOND, seconds * (1 - _UNACCEPTABLE_AT))
 
     async def catch_up(self) -> None:
-        """Nothing more changes; ends when both activations have settled everything.
+        """Nothing more changes; ends when all activations have settled everything.
 
         Raises StreamSyncError where they do not within MOST_SECONDS_BEHIND.
         """
@@ -68,24 +68,25 @@ class Show:
     async def _turn(self, doing: str, *, last: bool = False) -> None:
         readings = await self._meter.read()
         stage = self._stage
-        lanes = [self._lane(activation, readings) for activation in WORKSPACES]
+        lanes = [self._lane(lane, readings) for lane in LANES]
         elapsed = self._clock() - self._began
         self._view.show(Moment(elapsed, doing, stage.rows, stage.written, tuple(stage.latest), lanes), last=last)
         for lane in lanes:
             if lane.state == "halted":
-                raise StreamSyncError(f"activation {lane.activation} is halted; the service's log says why")
+                raise StreamSyncError(f"activation {lane.lane.activation} is halted; the service's log says why")
         await asyncio.sleep(TURN_SECONDS)
 
-    def _lane(self, activation: str, readings: Readings) -> LaneReading:
+    def _lane(self, lane: Lane, readings: Readings) -> LaneReading:
+        activation = lane.activation
         freshness = [readings.within("freshness_seconds", share, activation=activation) for share in (0.5, 0.95)]
         return LaneReading(
-            activation=activation,
-            mode=MODES[activation],
+            lane=lane,
             changes=readings.total("records_total", activation=activation),
             intents=readings.total("intents_total", activation=activation),
             unchanged=readings.total("unchanged_total", activation=activation),
-            requests=readings.total("requests_total", destination=WORKSPACES[activation]),
-            people=len(self._stage.workspace(activation).people),
+            requests=readings.total("requests_total", destination=lane.workspace),
+            people=len(self._stage.workspace(lane).people),
+            behind=readings.value("oldest_pending_seconds", activation=activation),
             p50=freshness[0],
             p95=freshness[1],
             dead_letters=readings.total("dead_letters_total", activation=activation),

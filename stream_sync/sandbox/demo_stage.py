@@ -1,4 +1,4 @@
-"""What the demo's service finds around it: Kafka, two workspaces, and a warehouse whose rows change.
+"""What the demo's service finds around it: Kafka, four workspaces at three vendors, and a warehouse whose rows change.
 
 Invariants:
 - Knows of the service only what everybody can: what it committed and wrote in Kafka, what came into the workspaces.
@@ -11,21 +11,36 @@ import asyncio
 import json
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import aiohttp
 
 from stream_sync.sandbox.broker import Broker, Kept
 from stream_sync.sandbox.customers import TABLE, Customers, Event
-from stream_sync.sandbox.demo_config import MIRROR, UPDATE, WORKSPACES, config_text, group_of, letters_of
-from stream_sync.sandbox.demo_people import People, differences, mirrored, updated
+from stream_sync.sandbox.demo_config import (
+    LANES,
+    MIRROR,
+    SLOW_MIRROR,
+    UPDATE,
+    UPSERT,
+    Lane,
+    config_text,
+    group_of,
+    letters_of,
+)
+from stream_sync.sandbox.demo_contacts import at_crisp, at_voyado, club, supported
+from stream_sync.sandbox.demo_people import People, at_braze, differences, mirrored, updated
+from stream_sync.sandbox.faults import NONE, Faults
 from stream_sync.sandbox.server import Sandbox
 from stream_sync.sandbox.workspace import Workspace
 
-VENDOR = "braze"
-PARTITIONS = 4
+PARTITIONS = 1
+"""Two activations identify by e-mail, which is not of the table's key: one partition keeps a person's order there."""
 # Clients cannot create topics at this broker, so the dead letters' are made beforehand too.
-TOPICS = dict.fromkeys((TABLE.topic, letters_of(MIRROR), letters_of(UPDATE)), PARTITIONS)
+TOPICS = dict.fromkeys((TABLE.topic, *(letters_of(lane.activation) for lane in LANES)), PARTITIONS)
+SLOW = {"voyado": Faults(latency=0.1, jitter=0.1), "crisp": Faults(latency=0.2, jitter=0.2)}
+"""How long the slow vendors take for an answer."""
 ROWS = 400
 KNOWN_EVERY = 3
 """Every third customer is known to the update's workspace already."""
@@ -46,7 +61,7 @@ class Letter(NamedTuple):
 class Verdict(NamedTuple):
     """How a workspace compares with the warehouse. `values`: how many there are to compare."""
 
-    activation: str
+    lane: Lane
     people: int
     values: int
     differences: list[str]
@@ -73,26 +88,29 @@ class Stage:
 
     def config(self) -> str:
         """The text of the config for all this."""
-        addresses = {name: self._sandbox.address(VENDOR, workspace) for name, workspace in WORKSPACES.items()}
-        return config_text(self._broker.bootstrap, addresses[MIRROR], addresses[UPDATE])
+        addresses = {lane.workspace: self._sandbox.address(lane.vendor, lane.workspace) for lane in LANES}
+        return config_text(self._broker.bootstrap, addresses)
 
-    def workspace(self, activation: str) -> Workspace:
-        """Where an activation's people are."""
-        return self._sandbox.workspace(VENDOR, WORKSPACES[activation])
+    def workspace(self, lane: Lane) -> Workspace:
+        """Where a lane's people are."""
+        return self._sandbox.workspace(lane.vendor, lane.workspace)
 
-    async def make_known(self) -> None:
-        """Tells the update's workspace of some people by Braze's API, as another system would."""
+    async def prepare(self) -> None:
+        """Slows the slow vendors down; tells the update's workspace of some people by Braze's API, as another system
+        would."""
+        for lane in LANES:
+            self.workspace(lane).faults = SLOW.get(lane.vendor, NONE)
         customers = list(self._customers.warehouse.rows)[::KNOWN_EVERY]
         people = [{"external_id": who, "favorite_shop": "Lyon", "churn_score": -1} for who in customers]
         people += [{"external_id": f"guest_{number}", "favorite_shop": "Malmö"} for number in range(_GUESTS)]
-        address = f"{self._sandbox.address(VENDOR, WORKSPACES[UPDATE])}/users/track"
+        address = f"{self._sandbox.address(UPDATE.vendor, UPDATE.workspace)}/users/track"
         headers = {"Authorization": "Bearer another-system"}
         async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
             for start in range(0, len(people), _MOST_OBJECTS):
                 body = {"attributes": people[start : start + _MOST_OBJECTS]}
                 async with session.post(address, json=body):
                     pass
-        self._known = {str(person["external_id"]): person for person in people}
+        self._known = at_braze({str(person["external_id"]): person for person in people})
 
     def write_snapshot(self) -> None:
         """The connector's first look at the table."""
@@ -104,31 +122,36 @@ class Stage:
             self._write(self._customers.happen(time.time()))
 
     def insert_unacceptable(self) -> None:
-        """A row comes that the table takes and Braze does not."""
+        """A row comes that the table takes and no destination does."""
         self._write(self._customers.insert_unacceptable(time.time()))
 
     async def caught_up(self) -> bool:
-        """Whether both activations have settled every record written so far."""
+        """Whether all activations have settled every record written so far."""
         return await asyncio.to_thread(self._caught_up)
 
     async def letters(self) -> list[Letter]:
         """The dead letters, from their topics."""
         found = []
-        for activation in WORKSPACES:
-            records = await asyncio.to_thread(self._broker.read, letters_of(activation))
-            found += [_letter(activation, record) for record in records]
+        for lane in LANES:
+            records = await asyncio.to_thread(self._broker.read, letters_of(lane.activation))
+            found += [_letter(lane.activation, record) for record in records]
         return found
 
     def verdicts(self, letters: list[Letter]) -> list[Verdict]:
         """Compares the workspaces and the dead letters with the table's rows, value by value."""
-        warehouse, unacceptable = self._customers.warehouse, self._customers.unacceptable
-        expected = {MIRROR: mirrored(warehouse, unacceptable), UPDATE: updated(warehouse, self._known)}
-        refused = {MIRROR: unacceptable, UPDATE: set[str]()}
+        warehouse, bad = self._customers.warehouse, self._customers.unacceptable
+        expected = {
+            MIRROR: mirrored(warehouse, bad),
+            UPDATE: updated(warehouse, self._known),
+            UPSERT: club(warehouse, bad),
+            SLOW_MIRROR: supported(warehouse, bad),
+        }
         verdicts = []
-        for activation, people in expected.items():
-            found = differences(people, self.workspace(activation).people)
-            found += _letter_differences(refused[activation], {e.who for e in letters if e.activation == activation})
-            verdicts.append(Verdict(activation, len(people), sum(map(len, people.values())), found))
+        for lane, people in expected.items():
+            found = differences(people, _HELD[lane.vendor](self.workspace(lane).people))
+            refused = set() if lane is UPDATE else bad
+            found += _letter_differences(refused, {each.who for each in letters if each.activation == lane.activation})
+            verdicts.append(Verdict(lane, len(people), sum(map(len, people.values())), found))
         return verdicts
 
     def _write(self, event: Event) -> None:
@@ -140,7 +163,10 @@ class Stage:
     def _caught_up(self) -> bool:
         self._broker.flush()
         ends = self._broker.ends(TABLE.topic)
-        return all(self._broker.committed(group_of(each), TABLE.topic) == ends for each in WORKSPACES)
+        return all(self._broker.committed(group_of(lane.activation), TABLE.topic) == ends for lane in LANES)
+
+
+_HELD: Mapping[str, Callable[[People], People]] = {"braze": at_braze, "voyado": at_voyado, "crisp": at_crisp}
 
 
 def _letter(activation: str, record: Kept) -> Letter:

@@ -15,22 +15,27 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from stream_sync.sandbox.demo_config import Lane
+
 PLAIN_SECONDS = 3.0
+WIDE = 100
+"""Columns of a terminal that has room for what the lines mean."""
 LATEST = 6
 """How many of the latest changes are shown."""
 _STATE_STYLES = {"running": "green", "paused": "yellow", "waiting": "yellow", "halted": "bold red"}
 
 
 class LaneReading(NamedTuple):
-    """One activation, measured. `p50` and `p95`: seconds that so many deliveries did not exceed."""
+    """One activation, measured. `behind`: the age in seconds of the oldest change that is not there yet; `p50` and
+    `p95`: seconds that so many deliveries did not exceed."""
 
-    activation: str
-    mode: str
+    lane: Lane
     changes: int
     intents: int
     unchanged: int
     requests: int
     people: int
+    behind: float
     p50: float | None
     p95: float | None
     dead_letters: int
@@ -70,26 +75,28 @@ class View:
     def show(self, moment: Moment, *, last: bool = False) -> None:
         """`last`: nothing follows, so a plain line is due."""
         if self._live is not None:
-            self._live.update(_picture(moment), refresh=True)
+            self._live.update(_picture(moment, is_wide=self._console.width >= WIDE), refresh=True)
         elif last or moment.elapsed - self._told_at >= PLAIN_SECONDS:
             self._told_at = moment.elapsed
             self._console.print(_line(moment), soft_wrap=True, highlight=False, markup=False)
 
 
-def _picture(moment: Moment) -> RenderableType:
+def _picture(moment: Moment, *, is_wide: bool) -> RenderableType:
     top = Text.assemble(
         (f"{moment.elapsed:4.0f} s  ", "bold"),
         f"{moment.doing}\n",
         (f"        {moment.rows:,} rows in the warehouse, {moment.written:,} changes written to Kafka", "dim"),
     )
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2 if is_wide else 1, 0, 0))
     table.add_column("", no_wrap=True)
-    for lane in moment.lanes:
-        table.add_column(Text.assemble(lane.activation, (f"\n{lane.mode}", "dim")), justify="right", no_wrap=True)
-    # The one column that may lose some of its width to a narrow terminal.
-    table.add_column("", style="dim")
+    for reading in moment.lanes:
+        lane = reading.lane
+        head = Text.assemble(lane.activation, (f"\n{lane.mode}", "dim"), f"\n{lane.vendor.capitalize()}")
+        table.add_column(head, justify="right", no_wrap=True)
+    if is_wide:
+        table.add_column("", style="dim")
     for name, cell, meaning in _LINES:
-        table.add_row(name, *(cell(lane) for lane in moment.lanes), _on_one_line(meaning))
+        table.add_row(name, *(cell(lane) for lane in moment.lanes), *([_on_one_line(meaning)] if is_wide else []))
     latest = [_on_one_line(words, "dim") for words in moment.latest[-LATEST:]]
     return Group(top, Text(), table, Text(), *latest, *[Text()] * (LATEST - len(latest)))
 
@@ -99,17 +106,25 @@ def _on_one_line(text: str, style: str = "") -> Text:
 
 
 def _line(moment: Moment) -> str:
-    lanes = "".join(
-        f"\n        {lane.activation} ({lane.mode}, {lane.state}): {lane.changes:,} changes, {lane.intents:,} intents, "
-        f"{lane.unchanged:,} unchanged, {lane.requests:,} requests, {lane.people:,} people there, "
-        f"dead letters: {lane.dead_letters:,}"
-        for lane in moment.lanes
-    )
+    lanes = "".join(f"\n        {_lane(reading)}" for reading in moment.lanes)
     return f"{moment.elapsed:4.0f} s  {moment.doing}: {moment.rows:,} rows, {moment.written:,} changes written{lanes}"
+
+
+def _lane(reading: LaneReading) -> str:
+    lane = reading.lane
+    return (
+        f"{lane.activation} ({lane.mode}, {lane.vendor}, {reading.state}): {reading.changes:,} changes, "
+        f"{reading.intents:,} intents, {reading.unchanged:,} unchanged, {reading.requests:,} requests, "
+        f"{reading.people:,} people there, {_behind(reading)} behind, dead letters: {reading.dead_letters:,}"
+    )
 
 
 def _letters(lane: LaneReading) -> Text:
     return Text(f"{lane.dead_letters:,}", style="bold red" if lane.dead_letters else "")
+
+
+def _behind(lane: LaneReading) -> str:
+    return f"{lane.behind:.1f} s"
 
 
 def _freshness(lane: LaneReading) -> str:
@@ -124,8 +139,9 @@ _LINES: tuple[tuple[str, Callable[[LaneReading], Text | str], str], ...] = (
     ("changes", lambda lane: f"{lane.changes:,}", "read from Kafka"),
     ("unchanged", lambda lane: f"{lane.unchanged:,}", "nothing mapped changed"),
     ("intents", lambda lane: f"{lane.intents:,}", "inserts, updates, deletes"),
-    ("requests", lambda lane: f"{lane.requests:,}", "to Braze"),
+    ("requests", lambda lane: f"{lane.requests:,}", "to the vendor"),
     ("people", lambda lane: f"{lane.people:,}", "in the workspace"),
+    ("behind", _behind, "the oldest change not there yet"),
     ("fresh p50 / p95", _freshness, "from commit to delivery"),
     ("dead letters", _letters, "refused for good"),
     ("state", _state, ""),

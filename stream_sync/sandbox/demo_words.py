@@ -14,22 +14,32 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from stream_sync.sandbox.demo_config import MIRROR, UPDATE, WORKSPACES, letters_of
+from stream_sync.sandbox.demo_config import LANES, MIRROR, SLOW_MIRROR, UPDATE, UPSERT, letters_of
 from stream_sync.sandbox.demo_stage import Letter, Verdict
 
 MOST_DIFFERENCES = 10
 _MEANING = {
     MIRROR: "exactly the people whose rows are in the segment",
     UPDATE: "exactly the people it knew before, with their rows' scores",
+    UPSERT: "exactly the people who were platinum once, as they were then",
+    SLOW_MIRROR: "exactly the people whose rows are in its segment",
+}
+_DOING = {
+    MIRROR: "mirrors a segment into",
+    UPDATE: "updates the people who are known in",
+    UPSERT: "puts a segment into",
+    SLOW_MIRROR: "mirrors a segment into",
 }
 
 
 def tell_beginning(console: Console) -> None:
+    lanes = "".join(
+        f"\n  {lane.activation:15}{_DOING[lane]} {lane.workspace} at {lane.vendor.capitalize()}" for lane in LANES
+    )
     _tell(
         console,
-        "A generated warehouse whose rows change, Kafka and two Braze workspaces: all in this process, all made up.\n"
-        f"{MIRROR} mirrors a segment into the workspace {WORKSPACES[MIRROR]}; "
-        f"{UPDATE} updates the people whom {WORKSPACES[UPDATE]} knows already.\n",
+        "A generated warehouse whose rows change, Kafka, Braze, Voyado and Crisp: all in this process, all made up.\n"
+        f"One table feeds them all, each at its own pace:{lanes}\n",
     )
 
 
@@ -48,13 +58,13 @@ def tell_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
     """Whether the workspaces hold what the warehouse says."""
     _tell(console, "")
     for verdict in verdicts:
-        workspace = WORKSPACES[verdict.activation]
+        lane = verdict.lane
         if not verdict.differences:
-            what = f"{workspace} holds {_MEANING[verdict.activation]}"
+            what = f"{lane.workspace} at {lane.vendor.capitalize()} holds {_MEANING[lane]}"
             counts = f" ({verdict.people:,} people, {verdict.values:,} values)"
             _tell(console, Text.assemble(("OK  ", "bold green"), what, (counts, "dim")))
             continue
-        _tell(console, Text.assemble(("DIFFERS  ", "bold red"), f"{workspace} ({verdict.activation})"))
+        _tell(console, Text.assemble(("DIFFERS  ", "bold red"), f"{lane.workspace} ({lane.activation})"))
         for difference in verdict.differences[:MOST_DIFFERENCES]:
             _tell(console, f"  {difference}")
         if (more := len(verdict.differences) - MOST_DIFFERENCES) > 0:

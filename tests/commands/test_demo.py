@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from stream_sync.config.load import load
-from stream_sync.sandbox.demo_config import MIRROR, MODES, UPDATE, WORKSPACES, config_text
+from stream_sync.sandbox.demo_config import LANES, config_text
+from stream_sync.sandbox.server import VENDORS
 
 LIMIT = 120
 """Seconds, for a slow machine under load."""
@@ -51,8 +52,8 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "demo.yaml"
-    address = "http://127.0.0.1:8900/braze/"
-    text = config_text("127.0.0.1:9092", address + WORKSPACES[MIRROR], address + WORKSPACES[UPDATE])
+    addresses = {lane.workspace: f"http://127.0.0.1:8900/{lane.vendor}/{lane.workspace}" for lane in LANES}
+    text = config_text("127.0.0.1:9092", addresses)
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -60,17 +61,28 @@ def config(tmp_path: Path) -> Path:
 def test_its_config_is_without_a_flaw(config: Path) -> None:
     loaded = load(config, {})
     assert loaded.warnings == ()
-    assert {name: each.mode for name, each in loaded.config.activations.items()} == MODES
-    assert {name: each.destination for name, each in loaded.config.activations.items()} == WORKSPACES
+    read = loaded.config
+    found = [(name, each.mode, each.destination) for name, each in read.activations.items()]
+    assert found == [(lane.activation, lane.mode, lane.workspace) for lane in LANES]
+    assert {name: each.type for name, each in read.destinations.items()} == {
+        lane.workspace: lane.vendor for lane in LANES
+    }
+
+
+def test_it_shows_every_destination_there_is_and_one_table_feeds_them() -> None:
+    assert {lane.vendor for lane in LANES} == set(VENDORS)
 
 
 def test_it_ends_by_itself_with_a_check_that_holds(tmp_path: Path) -> None:
     with demo(tmp_path, "--seconds", "2") as process:
         said, complaints = process.communicate(timeout=LIMIT)
     assert (process.returncode, complaints) == (0, ""), said
-    assert len(re.findall(r"^OK  ", said, re.MULTILINE)) == 2
-    assert "DEAD LETTER  cus_" in said
-    assert "email_bad_format" in said
+    assert len(re.findall(r"^OK  ", said, re.MULTILINE)) == 4
+    assert re.findall(r"DEAD LETTER  cus_\d+ of (\S+), (\w+)", said) == [
+        ("gold-members", "email_bad_format"),
+        ("platinum-club", "invalid_email_address"),
+        ("support-desk", "invalid_data"),
+    ]
     assert "everything is delivered" in said
     (folder,) = tmp_path.iterdir()
     assert str(folder / "demo.yaml") in said

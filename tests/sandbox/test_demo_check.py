@@ -12,8 +12,9 @@ from rich.console import Console
 
 from stream_sync.sandbox.broker import Broker
 from stream_sync.sandbox.customers import Customers
-from stream_sync.sandbox.demo_config import MIRROR, UPDATE
-from stream_sync.sandbox.demo_people import People, differences, mirrored, updated
+from stream_sync.sandbox.demo_config import MIRROR, SLOW_MIRROR, UPDATE, UPSERT
+from stream_sync.sandbox.demo_contacts import at_crisp, at_voyado, club, supported
+from stream_sync.sandbox.demo_people import People, at_braze, differences, mirrored, updated
 from stream_sync.sandbox.demo_readings import Readings
 from stream_sync.sandbox.demo_stage import TOPICS, Stage
 from stream_sync.sandbox.demo_view import LaneReading, Moment, View
@@ -82,12 +83,44 @@ def test_a_deleted_row_leaves_its_last_scores() -> None:
     assert updated(customers.warehouse, {"cus_0001": {}})["cus_0001"]["churn_score"] == 0.5
 
 
+def test_the_club_has_whoever_was_platinum_once_as_they_were_then() -> None:
+    customers = table(loyalty_tier="platinum")
+    warehouse = customers.warehouse
+    warehouse.images.append(warehouse.rows["cus_0001"])
+    warehouse.update("cus_0001", {"country": "NO"}, 0.0)
+    warehouse.update("cus_0001", {"email": "Two@Example.com"}, 0.0)
+    warehouse.update("cus_0001", {"loyalty_tier": "gold", "country": "FI"}, 0.0)
+    one = {"lastName": "Müller", "country": "NO", "lifetimeValue": -12.3, "loyaltyTier": "platinum"}
+    assert club(warehouse, ()) == {"one@example.com": one, "two@example.com": one}
+    assert club(warehouse, {"cus_0001"}) == {}
+
+
+def test_the_desk_has_whoever_is_platinum_and_subscribes_now() -> None:
+    warehouse = table(loyalty_tier="platinum").warehouse
+    person = {"nickname": "Müller", "geolocation": {"country": "SE"}}
+    expected = {"one@example.com": {"person": person, "segments": ["platinum"], "data": {"ltv": -12.3}}}
+    assert supported(warehouse, ()) == expected
+    assert supported(warehouse, {"cus_0001"}) == {}
+    warehouse.update("cus_0001", {"is_subscriber": None}, 0.0)
+    assert supported(warehouse, ()) == {}
+
+
+def test_what_a_vendor_adds_of_its_own_is_no_difference() -> None:
+    assert at_braze({"c": {"n": True, "braze_id": "1", "external_id": "c"}}) == {"c": {"n": True}}
+    assert at_voyado({"1": {"contactId": "1", "contactType": "Member", "approved": True, "email": "A@x", "n": 1}}) == {
+        "a@x": {"n": 1}
+    }
+    assert at_crisp({"a@x": {"people_id": "1", "created_at": 1, "updated_at": 2, "email": "a@x", "data": {}}}) == {
+        "a@x": {"data": {}}
+    }
+
+
 def test_every_difference_is_told() -> None:
     expected: People = {"a": {"n": 1, "x": None}, "b": {"n": 1.0}, "c": {"n": True}, "d": {}}
     found: People = {
         "a": {"n": 2},
         "b": {"n": 1, "m": 0},
-        "c": {"n": True, "braze_id": "1", "external_id": "c"},
+        "c": {"n": True},
         "e": {},
     }
     assert differences(expected, found) == [
@@ -106,7 +139,7 @@ async def stage() -> AsyncIterator[Stage]:
     with Broker(TOPICS) as broker:
         async with Sandbox() as sandbox:
             stage = Stage(broker, sandbox, 1)
-            await stage.make_known()
+            await stage.prepare()
             stage.write_snapshot()
             yield stage
 
@@ -115,10 +148,12 @@ async def test_a_service_that_does_nothing_is_found_out(stage: Stage) -> None:
     stage.insert_unacceptable()
     assert not await stage.caught_up()
     assert await stage.letters() == []
-    mirror, update = stage.verdicts([])
-    assert (mirror.activation, update.activation) == (MIRROR, UPDATE)
-    assert len([line for line in mirror.differences if line.endswith("is missing")]) == mirror.people > 50
-    assert mirror.differences[-1].endswith("should be in the dead letters")
+    verdicts = stage.verdicts([])
+    assert [verdict.lane for verdict in verdicts] == [MIRROR, UPDATE, UPSERT, SLOW_MIRROR]
+    update = verdicts.pop(1)
+    for verdict in verdicts:
+        assert len([line for line in verdict.differences if line.endswith("is missing")]) == verdict.people > 50
+        assert verdict.differences[-1].endswith("should be in the dead letters")
     assert any("churn_risk is not set" in line for line in update.differences)
     assert not any("missing" in line or "favorite_shop" in line for line in update.differences)
 
@@ -146,6 +181,7 @@ def test_readings_are_what_the_metrics_say() -> None:
     assert readings.total("dead_letters_total", activation="a") == 0
     assert readings.one_of("lane_state", "state", activation="a") == "running"
     assert readings.one_of("lane_state", "state", activation="b") is None
+    assert readings.value("lane_state", state="running") == 1.0
 
 
 @pytest.mark.parametrize(("share", "bound"), [(0.5, 0.5), (0.51, 1.0), (0.9, 1.0), (0.95, math.inf)])
@@ -154,7 +190,7 @@ def test_a_share_is_within_the_first_bound_that_holds_it(share: float, bound: fl
     assert Readings(METRICS).within("freshness_seconds", share, activation="b") is None
 
 
-LANE = LaneReading("gold-members", "mirror", 1234, 56, 7, 8, 9, 0.5, 2.5, 1, "running")
+LANE = LaneReading(UPSERT, 1234, 56, 7, 8, 9, 6.25, 0.5, 2.5, 1, "running")
 
 
 def shown(*moments: Moment, terminal: bool, width: int = 100) -> str:
@@ -167,9 +203,19 @@ def shown(*moments: Moment, terminal: bool, width: int = 100) -> str:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_terminal_shows_every_number_whole(width: int) -> None:
-    moment = Moment(3, "rows change", 400, 500, ["update cus_0001  " + "x" * 200], [LANE, LANE])
+    moment = Moment(3, "rows change", 400, 500, ["update cus_0001  " + "x" * 200], [LANE] * 4)
     picture = shown(moment, terminal=True, width=width)
-    for text in ("gold-members", "mirror", "1,234", "≤ 0.5 / 2.5 s", "running", "dead letters", "fresh p50 / p95"):
+    for text in (
+        "platinum-club",
+        "upsert",
+        "Voyado",
+        "1,234",
+        "6.2 s",
+        "≤ 0.5 / 2.5 s",
+        "running",
+        "dead letters",
+        "fresh p50 / p95",
+    ):
         assert text in picture
 
 
