@@ -166,6 +166,7 @@ class PeopleContract:
             texts = [f"p{number}" for number in range(10)]
             await tried.make(*texts)
             ids = [subject.id_of(tried.workspace, tried.person(text)) for text in texts]
+            tried.restart()
             by_id = [Intent("update", each, subject.issued, tried.row({1: "by id"})) for each in ids]
             tried.fault(latency=0.1, jitter=1.0)
             await asyncio.gather(tried.deliver(*by_id), tried.deliver(*(tried.write(text, {2: 0}) for text in texts)))

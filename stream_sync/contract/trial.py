@@ -22,7 +22,7 @@ from stream_sync.model import DELIVERED, Intent, Mode, Omitted, Outcome, Parked,
 from stream_sync.sandbox.faults import Faults
 from stream_sync.sandbox.server import Sandbox, Vendor
 from stream_sync.sandbox.workspace import Workspace
-from stream_sync.sinks.base import Sink
+from stream_sync.sinks.http import Http
 
 SECRET = "canary-key-9f27c1"  # noqa: S105  # made up, to be looked for where it must not be
 ACCOUNT = "main"
@@ -32,14 +32,19 @@ _ROUNDS = 200
 class Trial:
     """`told` holds (endpoint, result) of every request, as metrics are told of it."""
 
-    def __init__(self, subject: Subject, sink: Sink, workspace: Workspace, settings: Any) -> None:
+    def __init__(self, subject: Subject, settings: Any, http: Http, workspace: Workspace) -> None:
         self.subject = subject
-        self.sink = sink
+        self.sink = sink = subject.sink()(settings, http)
+        self.http = http
         self.workspace = workspace
         self.settings = settings
         self.told: list[tuple[str, str]] = []
         self.outcomes: list[Outcome] = []
         self.mode: Mode = "upsert" if "upsert" in sink.modes else "update"
+
+    def restart(self) -> None:
+        """As a new process that remembers nothing."""
+        self.sink = self.subject.sink()(self.settings, self.http)
 
     def fault(self, **knobs: Any) -> None:
         """Sets these knobs; all others are the subject's own."""
@@ -162,7 +167,7 @@ async def trial(
         told: list[tuple[str, str]] = []
         http = sink_type.connect(made, lambda endpoint, result, seconds: told.append((endpoint, result)))
         try:
-            tried = Trial(subject, sink_type(made, http), sandbox.workspace(subject.name, ACCOUNT), made)
+            tried = Trial(subject, made, http, sandbox.workspace(subject.name, ACCOUNT))
             tried.told = told
             yield tried
         finally:
