@@ -21,6 +21,7 @@ import msgspec
 
 from stream_sync.admin import STARTING, Admin
 from stream_sync.config.settings import Config
+from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.letters import Letters
 from stream_sync.kafka.properties import admin_properties, producer_properties
 from stream_sync.observability import logs
@@ -38,6 +39,8 @@ class Result(msgspec.Struct, frozen=True):
     halted: Mapping[str, str]
     """Activation to the reason why its lane is halted."""
     timed_out: bool = False
+    stopped: bool = False
+    """Whether a signal ended it."""
 
 
 class Service:
@@ -57,7 +60,7 @@ class Service:
     async def run(self, started: Callable[[], None] = lambda: None) -> Result:
         """Runs the lanes. `started` is called when the admin server listens and the lanes are about to join.
 
-        Raises FatalError, and OSError where the admin address is taken.
+        Raises FatalError, and StreamSyncError where the admin address cannot be had.
         """
         metrics = Metrics(self._registry)
         metrics.about(version("stream-sync"), _hash(self._config))
@@ -107,6 +110,7 @@ class Service:
                 if wired.lane.standing.halted is not None
             },
             timed_out,
+            self._stopping.is_set(),
         )
 
     async def _ended(self, running: Sequence[asyncio.Task[None]], stopping: asyncio.Task[Any]) -> bool:
@@ -143,7 +147,13 @@ class Service:
         if settings is None:
             return None
         admin = Admin(settings.host, settings.port, self._registry, self._is_healthy, self._states)
-        await admin.start()
+        try:
+            await admin.start()
+        except OSError as error:
+            raise StreamSyncError(
+                f"cannot listen on the admin address {settings.host}:{settings.port} ({error.strerror}): choose "
+                "another in the config's `admin`, port 0 for any free one, or `admin: off`"
+            ) from error
         self.address = f"http://{settings.host}:{admin.port}"
         self._log.info("admin_listening", address=self.address)
         return admin

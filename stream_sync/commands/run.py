@@ -63,8 +63,7 @@ def execute(args: argparse.Namespace) -> int:
     options = RunOptions(
         tuple(dict.fromkeys(args.activation)), args.until_caught_up, args.timeout, args.from_start, args.accept_gap
     )
-    result = asyncio.run(_run(config, options))
-    return _tell(result)
+    return _tell(asyncio.run(_run(config, options)), options)
 
 
 def _tune_collector() -> None:
@@ -92,10 +91,13 @@ def _check_names(args: argparse.Namespace, config: Config) -> None:
         raise ConfigError(str(args.config), problems)
 
 
-def _tell(result: Result) -> int:
+def _tell(result: Result, options: RunOptions) -> int:
     for activation, reason in result.halted.items():
         note(f"activation {activation} is halted: {reason}")
-    if result.timed_out:
-        tell_failure("the time was over before everything was delivered; run again to go on where this run ended")
+    if not options.until_caught_up:
+        return DONE
+    if result.timed_out or result.stopped:
+        why = "the time was over" if result.timed_out else "it was stopped"
+        tell_failure(f"{why} before everything was delivered; run again to go on where this run ended")
         return FAILED
     return LANE_HALTED if result.halted else DONE

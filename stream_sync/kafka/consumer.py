@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from stream_sync.errors import FatalError, HaltError
 from stream_sync.kafka.cleanup import is_compacted
+from stream_sync.kafka.client_log import News
 from stream_sync.kafka.offsets import Commit, Offsets
 from stream_sync.kafka.progress import decode
 from stream_sync.kafka.starting import Start, starts
@@ -80,6 +81,7 @@ class LaneConsumer:
         self._listener = listener
         self._log = log
         """For what is out of the ordinary."""
+        self._news = News()
         self._owner = ThreadPoolExecutor(1, thread_name_prefix=f"kafka-{group}")
         self._consumer: Consumer | None = None
         self._failure: Exception | None = None
@@ -358,7 +360,8 @@ class LaneConsumer:
             self.assigned.pop(offsets.partition, None)
 
     def _on_error(self, error: KafkaError) -> None:
-        self._log("kafka_error", code=error.name())
+        if self._news.is_new(error.name()):
+            self._log("kafka_error", code=error.name())
         if error.fatal():
             self._fail(FatalError(f"Kafka client: {error.name()}: it cannot go on, restart the process"))
 

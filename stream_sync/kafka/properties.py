@@ -1,7 +1,7 @@
 """The librdkafka properties of the service's clients: its own choices, then what the config file hands through.
 
-librdkafka's own lines go through the logger `librdkafka`, as all lines of other libraries do, instead of straight to
-stderr; a client gives them out when it is polled. With `debug` in the config the logger lets all of them pass.
+librdkafka's own lines go through a logger (`client_log`), as all lines of other libraries do, instead of straight to
+stderr; a client gives them out when it is polled.
 
 The memory bounds are measured: librdkafka's defaults take 0.8-1.0 GB for three slow lanes; these take a tenth of it at
 an unchanged rate, since a lane never has more than its backlog in memory.
@@ -9,11 +9,11 @@ an unchanged rate, since a lane never has more than its backlog in memory.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from stream_sync.config.values import Secret
+from stream_sync.kafka.client_log import client_log
 
 CONSUMER_DEFAULTS = {
     "client.id": "stream-sync",
@@ -49,26 +49,19 @@ PRODUCER_DEFAULTS = {
 
 def consumer_properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
     """For a lane's consumer; `group.id` and callbacks are the consumer's own."""
-    return {**CONSUMER_DEFAULTS, **_revealed(kafka), **OWNED, **_logged(kafka)}
+    return {**CONSUMER_DEFAULTS, **_revealed(kafka), **OWNED, "logger": client_log(kafka)}
 
 
 def producer_properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
     """For the producer of dead letters."""
     shared = {name: value for name, value in _revealed(kafka).items() if name not in CONSUMER_ONLY}
-    return {**PRODUCER_DEFAULTS, **shared, **_logged(kafka)}
+    return {**PRODUCER_DEFAULTS, **shared, "logger": client_log(kafka)}
 
 
 def admin_properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
     """For the client that creates and describes topics."""
     shared = {name: value for name, value in _revealed(kafka).items() if name not in CONSUMER_ONLY}
-    return {"client.id": "stream-sync", **shared, **_logged(kafka)}
-
-
-def _logged(kafka: Mapping[str, Any]) -> dict[str, Any]:
-    logger = logging.getLogger("librdkafka")
-    if "debug" in kafka:
-        logger.setLevel(logging.DEBUG)
-    return {"logger": logger}
+    return {"client.id": "stream-sync", **shared, "logger": client_log(kafka)}
 
 
 def _revealed(kafka: Mapping[str, Any]) -> dict[str, Any]:
