@@ -51,6 +51,8 @@ class Finding(msgspec.Struct, frozen=True):
     place: str
     message: str
     severity: Literal["problem", "warning"] = "problem"
+    setting: str | None = None
+    """The destination's setting that it rests on: not told where that one is itself wrong."""
 
 
 class Sink(abc.ABC):

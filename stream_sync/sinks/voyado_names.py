@@ -65,8 +65,10 @@ def check(
     findings = []
     for at in mapped:
         place = f"{at.section}.{at.name}"
-        if told := _problem(at.name, known):
+        if told := _refusal(at.name):
             findings.append(Finding(place, told))
+        elif at.name not in known:
+            findings.append(Finding(place, _unknown(at.name, known), setting="known_fields"))
         elif at.name in AT_CREATION:
             why = f"{at.name!r} is sent only when a contact is created: Voyado never changes it once it is set"
             findings.append(Finding(place, why, "warning"))
@@ -82,6 +84,7 @@ def check(
         Finding(
             "fields",
             f"lacks {name!r}, without which Voyado creates no contact (`required`); map it, or use mode update",
+            setting="required",
         )
         for name in required
         if name not in given
@@ -96,13 +99,12 @@ def check_rate(rate: Rate) -> list[Finding]:
     return [Finding("destination", why, "warning")]
 
 
-def _problem(name: str, known: Mapping[str, Any]) -> str | None:
+def _refusal(name: str) -> str | None:
     lowered = name.strip().lower()
     if reason := _REFUSED.get(lowered):
         return f"{name!r} {reason}"
-    if below := next((why for start, why in _REFUSED_BELOW.items() if lowered.startswith(start)), None):
-        return f"{name!r} {below}"
-    return None if name in known else _unknown(name, known)
+    below = next((why for start, why in _REFUSED_BELOW.items() if lowered.startswith(start)), None)
+    return f"{name!r} {below}" if below else None
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:

@@ -96,6 +96,8 @@ def _check_names(activation: Activation, destination: Destination, place: Place,
             )
     identifiers = list(activation.identifier)
     for finding in destination.sink.check(destination.settings, activation.mode, identifiers, mapped):
+        if finding.setting and not report.clean(("destinations", activation.destination, finding.setting)):
+            continue
         at = (*place, *_entry(finding.place))
         if finding.severity == "warning":
             report.warning(at, finding.message)
