@@ -34,6 +34,12 @@ def tell_warnings(file: str, warnings: Iterable[Problem]) -> None:
         _line(Console(stderr=True), Text.assemble(f"{file}: ", ("warning: ", "yellow"), str(warning)))
 
 
+def tell_finding(file: str, kind: str, finding: Problem) -> None:
+    """One line of `validate --live`: what did not answer is for stderr, all else belongs to the result."""
+    label = {"unreached": ("not reached: ", "bold red"), "unproven": ("not proven: ", "yellow")}.get(kind, "note: ")
+    _line(Console(stderr=kind == "unreached"), Text.assemble(f"{file}: ", label, str(finding)))
+
+
 def tell_config_error(error: ConfigError) -> None:
     """Every problem, and how many."""
     tell_warnings(error.file, error.warnings)

@@ -9,7 +9,7 @@ Invariants:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from stream_sync.config.drafts import entries, read_activations, read_destinatio
 from stream_sync.config.interpolation import Interpolation
 from stream_sync.config.kafka_properties import kafka_properties
 from stream_sync.config.parts import read_part
-from stream_sync.config.problems import ConfigError, Problem, Report
+from stream_sync.config.problems import ConfigError, Place, Problem, Report
 from stream_sync.config.rules.accounts import check_accounts
 from stream_sync.config.rules.activations import check_activation
 from stream_sync.config.rules.parts import Parts
@@ -34,6 +34,8 @@ class Loaded:
 
     config: Config
     warnings: tuple[Problem, ...]
+    line: Callable[[Place], int | None]
+    """The line of a place in the file, or of what holds it."""
 
 
 def load(path: Path, environ: Mapping[str, str], sinks: SinkTypes | None = None) -> Loaded:
@@ -52,7 +54,7 @@ def load(path: Path, environ: Mapping[str, str], sinks: SinkTypes | None = None)
         config = _read(raw, installed() if sinks is None else sinks, report)
     if report.problems or config is None:
         raise ConfigError(str(path), report.problems, report.warnings)
-    return Loaded(config, tuple(report.warnings))
+    return Loaded(config, tuple(report.warnings), report.line)
 
 
 def _read(raw: dict[str, Any], sinks: SinkTypes, report: Report) -> Config | None:
