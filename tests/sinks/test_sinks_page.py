@@ -62,7 +62,7 @@ def run(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_page_s_sink_keeps_the_contract_from_outside_the_package(site: Path) -> None:
     ran = run(site, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error", "test_acme.py")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.search(r"\d\d passed, 1 skipped", ran.stdout), ran.stdout
+    assert re.search(r"4\d passed, 2 skipped", ran.stdout), ran.stdout
 
 
 @pytest.mark.parametrize(("name", "status"), [("last_name", 0), ("Last_Name", 2)])
