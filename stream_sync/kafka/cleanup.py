@@ -16,5 +16,6 @@ TIMEOUT = 3.0
 def is_compacted(properties: Mapping[str, Any], topic: str) -> bool:
     """Blocks for TIMEOUT seconds at most. Raises KafkaException or TimeoutError where the broker does not say."""
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    answer = AdminClient(dict(properties)).describe_configs([resource], request_timeout=TIMEOUT)[resource]
+    admin = AdminClient(dict(properties))  # to be kept until the answer is here
+    answer = admin.describe_configs([resource], request_timeout=TIMEOUT)[resource]
     return "compact" in str(answer.result(TIMEOUT)["cleanup.policy"].value)
