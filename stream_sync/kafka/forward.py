@@ -1,0 +1,121 @@
+"""Reads a topic forward from offsets given to its end, and on from there as often as asked.
+
+Invariants:
+- No group is joined: partitions are assigned by hand. Only committed records are seen, whatever the config says.
+- The end is that of the moment of asking. What comes with its last records but is newer is given as well.
+- Offsets that retention took meanwhile are gaps like any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from stream_sync.errors import StreamSyncError
+from stream_sync.model import Record
+
+Answer = TypeVar("Answer")
+
+TIMEOUT = 10.0
+MOST_RECORDS = 1000
+POLL_SECONDS = 0.2
+
+
+class Bounds(NamedTuple):
+    """The offsets of one partition: the first one, and the next to be written."""
+
+    low: int
+    high: int
+
+
+class Forward:
+    """One pass over some partitions of a topic. Used by one task at a time."""
+
+    def __init__(self, properties: Mapping[str, Any], topic: str, group: str) -> None:
+        """`properties`: those of a lane's consumer. `group` is joined by nobody here: it is for what is committed."""
+        own = {"group.id": group, "isolation.level": "read_committed", "error_cb": lambda _error: None}
+        self.consumer = Consumer({**properties, **own})
+        self.topic = topic
+        self.positions: dict[int, int] = {}
+        """Partition to the next offset to be read."""
+        self._ends: dict[int, int] = {}
+
+    async def bounds(self) -> dict[int, Bounds]:
+        """Of every partition; none where the topic is not there. Raises StreamSyncError."""
+        return await self._ask(self._bounds)
+
+    async def start(self, starts: Mapping[int, int]) -> None:
+        """Begins at these offsets, or at the first one there still is."""
+        self.positions = dict(starts)
+        await self._ask(self._assign)
+
+    async def to_end(self) -> AsyncIterator[list[Record]]:
+        """The records from where it stands to the end as of now; sometimes none at a time. Raises StreamSyncError."""
+        if not self.positions:
+            return
+        now = await self.bounds()
+        self._ends = {
+            number: now[number].high for number, at in self.positions.items() if number in now and at < now[number].high
+        }
+        while self._ends:
+            yield await self._ask(self._take)
+
+    async def close(self) -> None:
+        """Closes the client."""
+        await asyncio.to_thread(self.consumer.close)
+
+    async def _ask(self, call: Callable[[], Answer]) -> Answer:
+        try:
+            return await asyncio.to_thread(call)
+        except KafkaException as exception:
+            code = exception.args[0].name()
+            raise StreamSyncError(
+                f"topic {self.topic!r} cannot be read ({code}): see that Kafka runs and lets this client read it"
+            ) from exception
+
+    def _bounds(self) -> dict[int, Bounds]:
+        found = self.consumer.list_topics(self.topic, timeout=TIMEOUT).topics.get(self.topic)
+        if found is None or found.error is not None:
+            return {}
+        places = {number: TopicPartition(self.topic, number) for number in sorted(found.partitions)}
+        return {
+            number: Bounds(*self.consumer.get_watermark_offsets(place, timeout=TIMEOUT))
+            for number, place in places.items()
+        }
+
+    def _assign(self) -> None:
+        bounds = self._bounds()
+        self.positions = {number: max(at, bounds[number].low) for number, at in self.positions.items()}
+        self.consumer.assign([TopicPartition(self.topic, number, at) for number, at in self.positions.items()])
+
+    def _take(self) -> list[Record]:
+        records: list[Record] = []
+        for message in self.consumer.consume(MOST_RECORDS, POLL_SECONDS):
+            number, offset, error = message.partition(), message.offset(), message.error()
+            if number is None or number not in self.positions:
+                continue
+            if error is not None:
+                self._note(error, number, message)
+            elif offset is not None:
+                records.append(cast(Record, message))
+                self._reached(number, offset + 1)
+        return records
+
+    def _note(self, error: KafkaError, number: int, message: Message) -> None:
+        code, offset = error.code(), message.offset()
+        if code == KafkaError._PARTITION_EOF and offset is not None:
+            self._reached(number, offset)
+        elif code == KafkaError._AUTO_OFFSET_RESET:
+            low = self._bounds()[number].low
+            self.consumer.seek(TopicPartition(self.topic, number, low))
+            self._reached(number, low)
+        elif code != KafkaError._PARTITION_EOF and not error.retriable():
+            raise KafkaException(error)
+
+    def _reached(self, number: int, position: int) -> None:
+        self.positions[number] = max(position, self.positions[number])
+        if self.positions[number] >= self._ends.get(number, 0):
+            self._ends.pop(number, None)

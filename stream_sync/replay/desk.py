@@ -1,0 +1,162 @@
+"""Everything that replaying or releasing the letters of one activation needs, wired.
+
+Invariants: what is opened here is closed here; two commands at once do no harm beyond sending twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, Self
+
+from stream_sync.config.settings import Activation, Config
+from stream_sync.kafka.forward import Forward
+from stream_sync.kafka.held import HeldTopic
+from stream_sync.kafka.held import topic_of as held_topic
+from stream_sync.kafka.letters import Letters, dead_letter_topic
+from stream_sync.kafka.marks import Marks, marked
+from stream_sync.kafka.properties import admin_properties, consumer_properties, producer_properties
+from stream_sync.kafka.put_aside import Kept, Letter, PutAside
+from stream_sync.model import Record
+from stream_sync.observability import logs
+from stream_sync.observability.metrics import Metrics, Registry
+from stream_sync.replay.claims import Claims
+from stream_sync.replay.replay import DONE, EXPIRED, Planned, Replay, Result
+from stream_sync.replay.rows import Deciphering, Rows
+from stream_sync.replay.selection import Selection
+from stream_sync.replay.sending import Sender, Sending
+from stream_sync.routing.newest import Folding
+from stream_sync.wiring import RunOptions, Wiring
+
+NO_KEY = Result("unsettled", "no_key", "a record without a key is of no row that could be looked up")
+OTHER_TOPIC = Result("unsettled", "other_topic", "the source of the config is another topic than the letter's")
+
+
+class Watch(Protocol):
+    """Is told how far it is."""
+
+    def read(self, count: int) -> None:
+        """So many more records of the source were read."""
+
+    def sent(self, count: int) -> None:
+        """So many more people were sent."""
+
+
+def dead_letters(config: Config, activation: str) -> PutAside:
+    """The dead letters of an activation."""
+    return _put_aside(config, dead_letter_topic(config.name, activation))
+
+
+def parked(config: Config, activation: str) -> PutAside:
+    """The parked Deletes of an activation."""
+    return _put_aside(config, held_topic(config.name, activation))
+
+
+def _put_aside(config: Config, topic: str) -> PutAside:
+    return PutAside(consumer_properties(config.kafka), admin_properties(config.kafka), topic)
+
+
+class Desk:
+    """`async with Desk(…) as desk`: the letters of one activation and what sends their rows.
+    `gather` or `want`, then `plan`, then `run`."""
+
+    def __init__(self, config: Config, activation: str, watch: Watch, *, release: bool = False) -> None:
+        """`release`: of parked Deletes; else a replay of dead letters."""
+        self._config = config
+        self._name = activation
+        self._watch = watch
+        self._release = release
+        self._settings: Activation = config.activations[activation]
+        self.letters: dict[Letter, Result | None] = {}
+        """Those that are wanted; the result of those that need no row."""
+        self._open: dict[int, list[int]] = {}
+        """The offsets of the letters that were open when `gather` read them, by partition."""
+        self._log: Callable[..., None] = logs.logger(activation=activation).warning
+
+    async def __aenter__(self) -> Self:
+        config, name, settings = self._config, self._name, self._settings
+        kafka = consumer_properties(config.kafka)
+        self._producer = Letters(producer_properties(config.kafka), admin_properties(config.kafka), self._log)
+        self._wiring = Wiring(config, Metrics(Registry()), self._producer, RunOptions((name,)))
+        self._held = HeldTopic(admin_properties(config.kafka), held_topic(config.name, name), self._log)
+        parts = self._wiring.parts(name)
+        self._topic = parts.source.topic
+        group = f"{config.name}.{name}.replay"
+        self._forwards = [Forward(kafka, self._topic, group), Forward(kafka, self._topic, group)]
+        folding = Folding(
+            parts.plan, parts.router, settings.mode, parts.notices.add, before_full=parts.source.shows_before
+        )
+        decipher = Deciphering(parts, parts.source.key)
+        self.rows = Rows(self._forwards[0], folding, decipher, self._watch.read)
+        sending = Sending(name, settings.mode, settings.batch.max_records, settings.dead_letters.max_consecutive)
+        self._sender = Sender(sending, parts.destination, parts.metrics, self._log)
+        await self._sender.__aenter__()
+        self._replay = Replay(
+            self.rows,
+            Claims(self._forwards[1], folding, decipher, self._watch.read),
+            self._sender,
+            _never if self._release else self._withhold,
+            self._watch.sent,
+            delete_after=settings.deletes.after if settings.deletes else 0.0,
+            writes=not self._release,
+        )
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._sender.__aexit__()
+        self._held.close()
+        self._producer.close()
+        await self._wiring.close()
+        for forward in self._forwards:
+            await forward.close()
+
+    async def gather(
+        self, put_aside: PutAside, selection: Selection, limit: int | None = None, *, force: bool = False
+    ) -> None:
+        """Wants the open letters that are meant; of more than `limit` those that come first. `force`: as `want`."""
+        async for letter, record in put_aside.read():
+            self._open.setdefault(letter.partition, []).append(letter.offset)
+            if selection.has(letter) and (limit is None or len(self.letters) < limit):
+                await self.want(letter, record, force=force)
+
+    def marks(self, put_aside: PutAside, results: Mapping[Letter, Result]) -> dict[int, Marks]:
+        """What is done with now, of the letters that `gather` read."""
+        done = {(letter.partition, letter.offset) for letter, result in results.items() if result.fate in DONE}
+        return {
+            number: marked([offset for offset in self._open.get(number, ()) if (number, offset) not in done], end)
+            for number, end in put_aside.ends.items()
+            if end > 0
+        }
+
+    async def want(self, letter: Letter, record: Record, *, force: bool = False) -> None:
+        """Wants a letter's row. `force`: it goes by the letter's own copy where the source lost the record."""
+        result = None
+        if letter.key is None:
+            result = NO_KEY
+        elif letter.source_topic != self._topic:
+            result = OTHER_TOPIC
+        else:
+            by_copy = (force or self._release) and not letter.is_cut
+            await self.rows.want(letter, Kept(letter, record) if by_copy else None, force=force)
+        self.letters[letter] = result
+
+    async def plan(self) -> Planned:
+        """What would be sent now."""
+        return await self._replay.plan()
+
+    async def run(self) -> dict[Letter, Result]:
+        """Sends; what became of each letter."""
+        results = await self._replay.run()
+        return {
+            letter: own if own is not None else results.get(letter.row, EXPIRED) for letter, own in self.letters.items()
+        }
+
+    async def _withhold(self, count: int) -> str | None:
+        """A replay deletes no more than the budget lets a lane, and nobody while a person has yet to decide."""
+        if await self._held.unreleased():
+            return "deletes_held"
+        deletes = self._settings.deletes
+        return "delete_budget" if deletes is not None and count > deletes.max else None
+
+
+async def _never(_count: int) -> str | None:
+    return None

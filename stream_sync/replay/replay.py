@@ -1,0 +1,177 @@
+"""Brings the destination up to date with the rows that some letters are about: each as it is now, once.
+
+Invariants:
+- What is sent is the newest state that the source's topic tells. After sending, it is looked again, and what changed
+  meanwhile is sent once more: nothing older stays over something newer.
+- A row's Deletes come after its write was Delivered, wait as Deletes do, and are sent only if the row still asks for
+  them then and no other row of the source is that person.
+- Doing it all again changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from stream_sync.model import Delivered, Ignored, Intent, Outcome, Record, Rejected
+from stream_sync.replay.claims import Claims
+from stream_sync.replay.rows import RowKey, Rows
+
+Fate = Literal["delivered", "ignored", "nothing", "superseded_or_expired", "refused", "unsettled", "withheld"]
+DONE: frozenset[Fate] = frozenset(("delivered", "ignored", "nothing", "superseded_or_expired"))
+"""With these a letter is done with; with the others it stays open."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of a row. `code` and `message` say why it is not done with, without a person's data."""
+
+    fate: Fate
+    code: str = ""
+    message: str = ""
+    deleted: int = 0
+    """How many people were deleted for it."""
+
+
+NOTHING = Result("nothing")
+EXPIRED = Result("superseded_or_expired")
+Withhold = Callable[[int], Awaitable[str | None]]
+"""Says why so many Deletes may not be sent now, by a code; None where they may."""
+
+
+class Sends(Protocol):
+    """`sending.Sender`."""
+
+    async def send(self, intents: Sequence[tuple[Intent, Record, int | None]]) -> list[Outcome]: ...
+    async def settle_down(self) -> None: ...
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What would be sent now."""
+
+    writes: Mapping[RowKey, Intent]
+    deletes: Mapping[RowKey, Sequence[Intent]]
+    results: Mapping[RowKey, Result]
+    """Of the rows that ask for neither."""
+
+
+class Replay:
+    """One replay of all wanted rows. `run` once."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        claims: Claims,
+        sender: Sends,
+        withhold: Withhold,
+        tell: Callable[[int], None],
+        *,
+        delete_after: float,
+        writes: bool = True,
+    ) -> None:
+        """`tell(n)`: n more people were sent. `writes`: rows that are in the segment are sent; else only Deletes."""
+        self._rows = rows
+        self._claims = claims
+        self._sender = sender
+        self._withhold = withhold
+        self._tell = tell
+        self._delete_after = delete_after
+        self._writes = writes
+        self._deleted: set[RowKey] = set()
+        self.results: dict[RowKey, Result] = {}
+
+    async def plan(self) -> Planned:
+        """What would be sent now. Raises HaltError and StreamSyncError."""
+        await self._rows.look()
+        writes, deletes, results = self._decide(self._rows.wanted)
+        return Planned(writes, await self._unclaimed(deletes), results)
+
+    async def run(self) -> Mapping[RowKey, Result]:
+        """Sends until nothing newer comes; what became of each row. Raises HaltError and StreamSyncError."""
+        await self._rows.look()
+        pending: Collection[RowKey] = list(self._rows.wanted)
+        while pending:
+            writes, deletes, results = self._decide(pending)
+            self.results.update(results)
+            refused = await self._write(writes)
+            deletes = {row: intents for row, intents in deletes.items() if row not in refused}
+            changed: set[RowKey] = set()
+            if deletes:
+                await asyncio.sleep(self._delete_after)
+                changed = await self._rows.look()
+                await self._delete({row: intents for row, intents in deletes.items() if row not in changed})
+            await self._sender.settle_down()
+            pending = changed | await self._rows.look()
+        return self.results
+
+    def _decide(
+        self, rows: Iterable[RowKey]
+    ) -> tuple[dict[RowKey, Intent], dict[RowKey, Sequence[Intent]], dict[RowKey, Result]]:
+        """The writes, the Deletes, and what is known of the other rows without sending."""
+        writes: dict[RowKey, Intent] = {}
+        deletes: dict[RowKey, Sequence[Intent]] = {}
+        results: dict[RowKey, Result] = {}
+        for row in rows:
+            decided = self._rows.decide(row) if self._rows.counts(row) else None
+            if decided is None or decided.unsettled is not None:
+                results[row] = EXPIRED if decided is None else Result("unsettled", decided.unsettled or "")
+                continue
+            if wants_write := decided.write is not None and (self._writes or row in self._deleted):
+                assert decided.write is not None
+                writes[row] = decided.write
+            if decided.deletes:
+                deletes[row] = decided.deletes
+            elif not wants_write:
+                results[row] = NOTHING
+        return writes, deletes, results
+
+    async def _write(self, writes: Mapping[RowKey, Intent]) -> set[RowKey]:
+        """Sends the writes; the rows whose write was not taken."""
+        rows = sorted(writes, key=lambda row: self._rows.wanted[row].newest.ts_ms or 0)
+        outcomes = await self._sender.send([self._sendable(row, writes[row]) for row in rows])
+        self.results.update({row: result_of([outcome]) for row, outcome in zip(rows, outcomes, strict=True)})
+        self._tell(len(rows))
+        return {row for row, outcome in zip(rows, outcomes, strict=True) if not isinstance(outcome, Delivered)}
+
+    async def _delete(self, deletes: Mapping[RowKey, Sequence[Intent]]) -> None:
+        """Sends the Deletes of people whom no row is."""
+        due = await self._unclaimed(deletes)
+        for row in deletes.keys() - due.keys():
+            self.results.setdefault(row, NOTHING)
+        why = await self._withhold(sum(map(len, due.values()))) if due else None
+        if why is not None:
+            self.results.update(dict.fromkeys(due, Result("withheld", why)))
+            return
+        people = [(row, intent) for row, intents in due.items() for intent in intents]
+        outcomes = await self._sender.send([self._sendable(row, intent) for row, intent in people])
+        by_row: dict[RowKey, list[Outcome]] = {}
+        for (row, _intent), outcome in zip(people, outcomes, strict=True):
+            by_row.setdefault(row, []).append(outcome)
+        for row, found in by_row.items():
+            self.results[row] = msgspec.structs.replace(result_of(found), deleted=len(found))
+        self._deleted.update(by_row)
+        self._tell(len(people))
+
+    async def _unclaimed(self, deletes: Mapping[RowKey, Sequence[Intent]]) -> dict[RowKey, Sequence[Intent]]:
+        every = [intent for intents in deletes.values() for intent in intents]
+        free = {intent.identifier for intent in await self._claims.unclaimed(every)}
+        kept = {row: [i for i in intents if i.identifier in free] for row, intents in deletes.items()}
+        return {row: intents for row, intents in kept.items() if intents}
+
+    def _sendable(self, row: RowKey, intent: Intent) -> tuple[Intent, Record, int | None]:
+        newest = self._rows.wanted[row].newest
+        known = newest.image or newest.gone
+        assert known is not None, "what is sent comes from a change"
+        return intent, known.record, known.ts_ms
+
+
+def result_of(outcomes: Sequence[Outcome]) -> Result:
+    """What became of a row for which all this was sent: the worst counts."""
+    for outcome in outcomes:
+        if isinstance(outcome, Rejected):
+            return Result("refused", outcome.code, outcome.message)
+    if any(isinstance(outcome, Ignored) for outcome in outcomes):
+        return Result("ignored")
+    return Result("delivered")
