@@ -140,7 +140,7 @@ class LaneConsumer:
 
     async def lag(self) -> int:
         """Records in Kafka beyond what was taken, as far as the client knows without asking the broker."""
-        taken = {number: offsets.position or offsets.committed or 0 for number, offsets in tuple(self.assigned.items())}
+        taken = {number: _taken(offsets) for number, offsets in tuple(self.assigned.items())}
         return await self._run(self._lag, taken)
 
     async def close(self) -> None:
@@ -372,6 +372,13 @@ class LaneConsumer:
 
     def _tell(self, call: Callable[..., None], *args: Any) -> None:
         self._loop.call_soon_threadsafe(call, *args)
+
+
+def _taken(offsets: Offsets) -> int:
+    """The next offset to be taken, as far as this process knows."""
+    if offsets.position is not None:
+        return offsets.position
+    return 0 if offsets.committed is None else offsets.committed.position
 
 
 def commits_of(assignments: Iterable[Offsets]) -> dict[Offsets, Commit]:
