@@ -4,7 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # One file of exact versions, for what is installed and for what builds it (newer pips ask for the second by its own name).
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
+# What is slow and not needed is left out: Python compiles what it imports when it does, and exact versions agree.
+# Warnings: the build backend's only one is about an editable installation being one.
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-compile --no-warn-conflicts
 TEST_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
@@ -48,6 +51,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "stream-sync needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	@# Older pips look at every file of every version: this one takes half their time.
+	$(PIP) --upgrade pip
 
 # The stamps: what is installed is as new as what names it. The developer's installation holds the service's.
 $(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
@@ -56,4 +61,6 @@ $(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.developer: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev]'
+	@# The tests start many processes: all is compiled once, on all cores.
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $(VENV)/.service $@
