@@ -141,9 +141,9 @@ async def _discard(args: argparse.Namespace, config: Config) -> int:
 
 async def _mark(put_aside: PutAside, marks: dict[int, Marks]) -> None:
     await put_aside.mark(marks)
-    if not await put_aside.erase({number: each.before for number, each in marks.items()}):
+    if why := await put_aside.erase({number: each.before for number, each in marks.items()}):
         note(
-            f"{put_aside.topic} keeps what is done with (deleting its records is refused). Kafka forgets after "
+            f"{put_aside.topic} keeps what is done with: deleting its records is refused ({why}). Kafka forgets after "
             "`offsets.retention.minutes` that it is, and then deletes are held again"
         )
 

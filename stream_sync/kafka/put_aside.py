@@ -146,21 +146,23 @@ class PutAside:
         finally:
             await forward.close()
 
-    async def erase(self, ends: Mapping[int, int]) -> bool:
-        """Deletes the letters before these offsets from the topic, where the broker lets us; whether it did.
+    async def erase(self, ends: Mapping[int, int]) -> str | None:
+        """Deletes the letters before these offsets from the topic, where the broker lets us; else why it does not.
 
         A group without members forgets what it has committed after a week (`offsets.retention.minutes`)."""
         return await asyncio.to_thread(self._erase, ends)
 
-    def _erase(self, ends: Mapping[int, int]) -> bool:
+    def _erase(self, ends: Mapping[int, int]) -> str | None:
         places = [TopicPartition(self.topic, number, end) for number, end in ends.items() if end > 0]
         try:
             answers = AdminClient(self._admin).delete_records(places, request_timeout=TIMEOUT) if places else {}
             for answer in answers.values():
                 answer.result(TIMEOUT)
-        except (KafkaException, TimeoutError):
-            return False
-        return True
+        except KafkaException as exception:
+            return str(exception.args[0].name())
+        except TimeoutError:
+            return "timed out"
+        return None
 
     async def _committed(self, forward: Forward) -> dict[int, Marks]:
         places = [TopicPartition(self.topic, number) for number in self.ends or await forward.bounds()]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 LIMIT = 20.0
 """Seconds."""
@@ -41,6 +41,10 @@ class Kafka:
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
         self._admin.create_topics([topic], operation_timeout=LIMIT)[name].result(LIMIT)
         return name
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Returns when the topic has so many."""
+        self._admin.create_partitions([NewPartitions(topic, total)], operation_timeout=LIMIT)[topic].result(LIMIT)
 
     def topics(self) -> set[str]:
         """The names of all topics, Kafka's own left out."""
@@ -94,6 +98,13 @@ class Kafka:
         wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in self.partitions(topic)}
         answers = self._admin.list_offsets(wanted)
         return {place.partition: future.result(LIMIT).offset for place, future in answers.items()}
+
+    def delete_records(self, topic: str, before: Mapping[int, int] | None = None) -> None:
+        """Deletes the records before these offsets of their partitions, or every record there is, as retention does."""
+        ends = self.end_offsets(topic) if before is None else before
+        places = [TopicPartition(topic, number, end) for number, end in ends.items() if end > 0]
+        for answer in self._admin.delete_records(places).values():
+            answer.result(LIMIT)
 
     def read_all(self, topic: str) -> list[Message]:
         """Every record from the first one to the present end, each partition in order."""

@@ -137,7 +137,7 @@ class Activation:
     ) -> None:
         self.notices: list[tuple[str, str]] = []
         fields = {"name": "name", "ltv": "ltv"} if fields is None else fields
-        plan = Plan(
+        self.plan = plan = Plan(
             where=None if where is None else parse_condition(where),
             identifier=(IdentifierPart("external_id", parse(identifier), "email" in identifier),),
             targets=tuple(Target(name, parse(text), as_it_is) for name, text in fields.items()),
