@@ -140,7 +140,7 @@ def as_object(letter: Letter, *, show: bool) -> dict[str, Any]:
         "open": letter.is_open,
         "code": letter.code,
         "stage": letter.stage,
-        "status": letter.status or None,
+        "status": int(letter.status) if letter.status.isdecimal() else None,
         "attempts": int(letter.attempts) if letter.attempts.isdecimal() else None,
         "failed_at": letter.failed_at,
         "message": letter.message,
