@@ -4,7 +4,8 @@ A model that is rebuilt with another key deletes every row and creates it anew u
 gone from one row and there in another.
 
 Invariants: the whole topic is read, from its first record on, since a row may be older than any letter; rows that
-retention took are not seen. Only rows of the people asked for are kept.
+retention took are not seen. A row of which nobody knows who it is now stays who it was. Only rows of the people asked
+for are kept.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from stream_sync.kafka.forward import Forward
-from stream_sync.model import Change, Intent, NotAChange, Record
+from stream_sync.model import Change, Intent, Record
 from stream_sync.replay.rows import Deciphering, RowKey
 from stream_sync.routing.newest import Folding
+from stream_sync.routing.plan import Person, Standing
 
 
 class Claims:
@@ -47,15 +49,11 @@ class Claims:
 
     async def _take(self, record: Record) -> None:
         change = await self._decipher.decode(record)
+        if not isinstance(change, Change) or change.op == "t":
+            return  # what cannot be read frees nobody
         row = (record.partition() or 0, record.key())
-        person = None
-        if isinstance(change, NotAChange) or (isinstance(change, Change) and change.op == "t"):
-            return
-        if isinstance(change, Change) and change.after is not None:
-            if change.incomplete and change.before is not None:
-                change.columns.fill(change.after, change.before)
-            person = self._folding.person(change.columns, change.after)
-        if person is not None and person.identifier in self._asked:
-            self._rows[row] = person.identifier
-        else:
+        member = self._folding.member(change)
+        if isinstance(member, Person) and member.identifier in self._asked:
+            self._rows[row] = member.identifier
+        elif member is not Standing.UNKNOWN:
             self._rows.pop(row, None)

@@ -31,7 +31,7 @@ from stream_sync.model import (
 )
 from stream_sync.routing.careful import CarefulCompiled
 from stream_sync.routing.compiled import DataError
-from stream_sync.routing.plan import Notice, Person, Plan, Standing
+from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing
 from stream_sync.routing.router import Router
 
 
@@ -107,24 +107,21 @@ class Folding:
             newest.changes += 1
             before = change.before if self._before_full else None
             if before is not None and counts:
-                self._remember(newest, self.person(change.columns, before))
+                self._remember(newest, change.columns, before)
             if change.after is not None:
                 self._fold_row(newest, change, before)
                 if counts:
-                    self._remember(newest, self.person(self._columns, newest.image))
+                    self._remember(newest, self._columns, newest.image)
             elif newest.gone is None:
                 newest.image, newest.gone = None, change
 
-    def person(self, columns: Columns, row: Row) -> Person | None:
-        """Who a row is in the segment; None where it is outside, or that cannot be known."""
-        compiled = self._compiled.get(columns)
-        if compiled is None:
-            compiled = self._compiled[columns] = CarefulCompiled(self._plan, columns, self._notice)
-        try:
-            member = compiled.member(row)
-        except DataError:
-            return None
-        return None if isinstance(member, Standing) else member
+    def member(self, change: Change) -> Member:
+        """How the row of a change stands to the segment after it."""
+        if change.after is None:
+            return Standing.OUTSIDE
+        if change.incomplete and change.before is not None and self._before_full:
+            change.columns.fill(change.after, change.before)
+        return self._member(change.columns, change.after)
 
     def decide(self, newest: Newest) -> Decided:
         """What the row asks for as it is now."""
@@ -149,8 +146,17 @@ class Folding:
         newest.image = Image(columns, row, change.record, change.ts_ms, older)
         newest.gone = None
 
-    def _remember(self, newest: Newest, person: Person | None) -> None:
-        if person is not None and self._mirror:
+    def _member(self, columns: Columns, row: Row) -> Member:
+        compiled = self._compiled.get(columns)
+        if compiled is None:
+            compiled = self._compiled[columns] = CarefulCompiled(self._plan, columns, self._notice)
+        try:
+            return compiled.member(row)
+        except DataError:
+            return Standing.UNKNOWN
+
+    def _remember(self, newest: Newest, columns: Columns, row: Row) -> None:
+        if self._mirror and isinstance(person := self._member(columns, row), Person):
             newest.people[person.identifier] = person
             newest.last = person
 
