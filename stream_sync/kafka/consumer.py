@@ -244,7 +244,10 @@ class LaneConsumer:
         position = offsets.position if offsets.position is not None else offsets.commit_position() or 0
         start = starts(partition, position, offsets.progress, low, high, from_start=False, accept_gap=self._accept_gap)
         offsets.progress.whole_until = start.progress.whole_until
-        self._client.seek(TopicPartition(self._topic, partition, start.offset))
+        place = TopicPartition(self._topic, partition, start.offset)
+        # Not `seek`: it refuses where the fetching has already stopped for want of an offset.
+        self._client.incremental_unassign([place])
+        self._client.incremental_assign([place])
 
     def _commit(self, commits: Mapping[Offsets, Commit], wait: bool) -> bool:
         ours = [
