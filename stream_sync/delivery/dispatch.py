@@ -101,7 +101,7 @@ class Dispatch:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._start_one(self._loop.time()):
+            while self._start_one(self._loop.time()):  # noqa: ASYNC110  no wait: a turn for the other lanes
                 await asyncio.sleep(0)
             self._set_timer(self._loop.time())
 

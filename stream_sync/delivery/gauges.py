@@ -10,7 +10,6 @@ from stream_sync.delivery.pacing import Gate
 from stream_sync.delivery.pending import Pending
 from stream_sync.observability.metrics import LaneMetrics
 
-
 FEW = 100
 """People of the backlog that are looked at: they are in the order in which they came, but for failed attempts."""
 

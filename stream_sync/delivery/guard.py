@@ -11,6 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
@@ -70,6 +71,8 @@ class DeleteGuard:
         self._assigned: Collection[Assignment] = ()
         self._partitions = 1
         self._early: dict[Assignment, list[str]] = {}
+        self.asked = asyncio.Event()
+        """Set where the latch should be read afresh: a Delete came, and somebody may have opened it by now."""
 
     @property
     def allowed(self) -> int:
@@ -106,8 +109,15 @@ class DeleteGuard:
             return
         used = self._backlog.deletes + self._sent()
         self._metrics.delete_budget_remaining(max(0, self.allowed - used))
-        if self._latched or used > self.allowed or self._backlog.deletes > MOST_WAITING:
+        if used > self.allowed or self._backlog.deletes > MOST_WAITING:
             self._latched = True
+            self._park_all(now)
+        elif self._latched:
+            self.asked.set()
+
+    def park_latched(self, now: float) -> None:
+        """To be called after every `look`: what came while the latch was closed, and still is, is parked too."""
+        if self._latched and self._backlog.deletes:
             self._park_all(now)
 
     async def permit(self, deletes: Sequence[Pending]) -> bool:

@@ -12,6 +12,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 
@@ -41,6 +42,7 @@ LETTERS_SECONDS = 1.0
 ANSWER_SECONDS = 1.0
 """How long the first record waits for what the topic's settings say; afterwards it is taken as the worst."""
 LOOK_SECONDS = 10.0
+LOOK_AGAIN_SECONDS = 0.5
 ROOMY = 0.5
 """A paused lane goes on when its backlog is down to this part: a pause throws away what was fetched ahead."""
 MOST_UNSETTLED = 200_000
@@ -71,7 +73,7 @@ class LaneSettings(msgspec.Struct, frozen=True):
 class Lane:
     """Runs one activation until `stop`, or until it has caught up where that is asked for."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  the parts it is made of, handed in once, in wiring.py
         self,
         settings: LaneSettings,
         decoder: Decoder,
@@ -99,9 +101,7 @@ class Lane:
         self._joined = False
         self._learning: set[asyncio.Task[None]] = set()
         self.standing = Standing(metrics, log)
-        self._backlog = Backlog(
-            destination.people, settings.delete_after, lambda pending: self._outcomes.superseded(pending)
-        )
+        self._backlog = Backlog(destination.people, settings.delete_after, self._superseded)
         self._outcomes = Outcomes(
             self._backlog, destination.gate, letters, metrics, settings.max_consecutive, self.standing.halt, log
         )
@@ -125,7 +125,7 @@ class Lane:
         )
 
     async def run(self, consumer: Consumer) -> None:
-        """Runs until `stop`, until caught up where that is asked for, or until FatalError. `standing` tells the rest."""
+        """Runs until `stop`, until caught up where asked for, or until FatalError. `standing` tells the rest."""
         self._consumer = consumer
         self.standing.tell()
         work = (self._dispatch.run(), self._tick(consumer), self._look())
@@ -296,6 +296,9 @@ class Lane:
         others = {number: end for number, end in self._ends.items() if number not in consumer.assigned}
         return not others or await consumer.reached(others)
 
+    def _superseded(self, pending: Pending) -> None:
+        self._outcomes.superseded(pending)
+
     def _early(self, delete: Pending, assignment: Assignment) -> None:
         if self._guard is not None:
             self._guard.early(delete, assignment)
@@ -311,9 +314,13 @@ class Lane:
     async def _look(self) -> None:
         """Reads the latch of the held Deletes now and then."""
         while self._guard is not None:
+            self._guard.asked.clear()
             await self._guard.look()
+            self._guard.park_latched(self._now())
             self._dispatch.wake()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._guard.asked.wait(), LOOK_SECONDS)
 
     async def _tick(self, consumer: Consumer) -> None:
         while True:

@@ -89,8 +89,8 @@ def merge_intents(older: Intent, newer: Intent) -> Intent:
     known = {**older.known, **newer.known}
     if older.whole or newer.whole:
         return Intent(kind, newer.identifier, newer.identified_by, known)
-    unknown_to_newer = {**(older.older or {}), **older.known}
-    return Intent(kind, newer.identifier, newer.identified_by, known, False, newer.record, newer.mapped, unknown_to_newer)
+    before = {**(older.older or {}), **older.known}
+    return Intent(kind, newer.identifier, newer.identified_by, known, False, newer.record, newer.mapped, before)
 
 
 def merge(older: Pending, newer: Pending) -> Pending:
