@@ -50,17 +50,19 @@ help: ## this list
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "stream-sync needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV), once"
+	@$(PYTHON) -m venv $(VENV)
 	@# Older pips look at every file of every version: this one takes half their time.
-	$(PIP) --upgrade pip
+	@$(PIP) --upgrade pip
 
 # The stamps: what is installed is as new as what names it. The developer's installation holds the service's.
 $(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable .
+	@$(PIP) --editable .
 	@touch $@
 
 $(VENV)/.developer: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[dev]'
+	@echo "installing what developers need into $(VENV), once"
+	@$(PIP) --editable '.[dev]'
 	@# The tests start many processes: all is compiled once, on all cores.
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $(VENV)/.service $@
