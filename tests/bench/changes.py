@@ -111,7 +111,7 @@ def debezium_json(change: RowChange) -> tuple[bytes, bytes | None]:
     moment = COMMITTED_MS + change.number
     log_position = 28_694_008 + 312 * change.number
     return key, (
-        f'{{"before":{_image(change.before)},"after":{_image(change.after)},"source":{{"version":"2.7.3.Final",'
+        f'{{"before":{image(change.before)},"after":{image(change.after)},"source":{{"version":"2.7.3.Final",'
         f'"connector":"postgresql","name":"wh","ts_ms":{moment},"snapshot":"false","db":"postgres",'
         f'"sequence":"[\\"{log_position - 312}\\",\\"{log_position}\\"]","schema":"marts","table":"customers",'
         f'"txId":{1570 + change.number},"lsn":{log_position},"xmin":null}},"transaction":null,"op":"{change.op}",'
@@ -119,7 +119,8 @@ def debezium_json(change: RowChange) -> tuple[bytes, bytes | None]:
     ).encode()
 
 
-def _image(row: Customer | None) -> str:
+def image(row: Customer | None) -> str:
+    """The row in JSON."""
     if row is None:
         return "null"
     name = "null" if row.first_name is None else f'"{row.first_name}"'
@@ -131,9 +132,13 @@ def _image(row: Customer | None) -> str:
     )
 
 
-def _base64(unscaled: int) -> str:
+def unscaled_bytes(unscaled: int) -> bytes:
     """In big-endian two's complement, as Connect's Decimal has it; the scale is not on the wire."""
-    return base64.b64encode(unscaled.to_bytes(unscaled.bit_length() // 8 + 1, "big", signed=True)).decode()
+    return unscaled.to_bytes(unscaled.bit_length() // 8 + 1, "big", signed=True)
+
+
+def _base64(unscaled: int) -> str:
+    return base64.b64encode(unscaled_bytes(unscaled)).decode()
 
 
 def _customer(number: int, chance: random.Random) -> Customer:

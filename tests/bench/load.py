@@ -1,5 +1,5 @@
-"""Fills the bench's topic and writes down what the destination must hold in the end. A process of its own:
-`python -m tests.bench.load --bootstrap … --topic … --changes … --people … --seed … --expected FILE`.
+"""Fills a topic of the bench and writes down what the destination must hold in the end. A process of its own:
+`python -m tests.bench.load --bootstrap … --topic … --encoding … --changes … --people … --seed … --expected FILE`.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench.changes import debezium_json, generate
+from tests.bench.changes import generate
+from tests.bench.encodings import ENCODE, Encoding
 from tests.bench.people import fold
 from tests.rig.client import Kafka, Outgoing
 
 PARTITIONS = 4
 
 
-def load(kafka: Kafka, topic: str, changes: int, people: int, seed: int) -> None:
+def load(kafka: Kafka, topic: str, encoding: Encoding, changes: int, people: int, seed: int) -> None:
     """Creates the topic and writes the changes; a key's records are in one partition, in order."""
     kafka.create_topic(topic, PARTITIONS)
+    encode = ENCODE[encoding]
 
     def records() -> Iterator[Outgoing]:
         for change in generate(changes, people, seed):
-            key, value = debezium_json(change)
-            yield Outgoing(key, value)
+            yield Outgoing(*encode(change))
 
     kafka.produce(topic, records())
 
@@ -36,8 +37,9 @@ def main() -> None:
     for name in ("--changes", "--people", "--seed"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--expected", type=Path, required=True)
+    parser.add_argument("--encoding", choices=ENCODE, required=True)
     args = parser.parse_args()
-    load(Kafka(args.bootstrap), args.topic, args.changes, args.people, args.seed)
+    load(Kafka(args.bootstrap), args.topic, args.encoding, args.changes, args.people, args.seed)
     expected = fold(generate(args.changes, args.people, args.seed))
     args.expected.write_bytes(msgspec.json.encode(expected))
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from io import BytesIO
+
 import msgspec
+from fastavro import parse_schema, schemaless_reader
 
 from tests.bench.changes import TYPES, Customer, RowChange, debezium_json, generate
+from tests.bench.encodings import SCHEMAS, VALUE_ID, confluent_avro, connect_json
 from tests.bench.people import differences, fold
 from tests.bench.profile import hottest
 
@@ -43,6 +48,39 @@ def test_a_change_is_a_debezium_envelope_without_schema() -> None:
     assert envelope["after"]["birth_date"] == 7306
     assert envelope["op"] == "u"
     assert envelope["before"].keys() == envelope["after"].keys() == {*TYPES, "is_subscriber"}
+
+
+def test_with_its_schema_an_update_has_the_length_of_real_ones() -> None:
+    updates = [change for change in generate(500, 250, 1) if change.op == "u"]
+    lengths = [len(connect_json(change)[1] or b"") for change in updates]
+    assert min(lengths) >= 4000
+    assert max(lengths) <= 5000
+
+
+def test_every_encoding_says_the_same() -> None:
+    change = RowChange(0, "u", ANNA, ANNA._replace(first_name=None, lifetime_value=-1))
+    plain = msgspec.json.decode(debezium_json(change)[1] or b"")
+    wrapped = msgspec.json.decode(connect_json(change)[1] or b"")
+    framed = confluent_avro(change)[1] or b""
+    avro = schemaless_reader(BytesIO(framed[5:]), parse_schema(SCHEMAS[VALUE_ID]), None)
+    assert framed[:5] == b"\0" + VALUE_ID.to_bytes(4)
+    assert isinstance(avro, dict)
+    payload = wrapped["payload"]
+    assert payload == {**avro, "before": payload["before"], "after": payload["after"]}
+    for image, spent in (("before", ANNA.lifetime_value), ("after", -1)):
+        assert payload[image] == plain[image]
+        assert avro[image] == {**plain[image], "lifetime_value": Decimal(spent) / 100}
+    described = {part["field"]: part for part in wrapped["schema"]["fields"]}
+    assert described.keys() == payload.keys()
+    for part in ("before", "after", "source"):
+        assert [field["field"] for field in described[part]["fields"]] == [*payload[part]]
+
+
+def test_a_tombstone_has_a_key_and_no_value() -> None:
+    change = RowChange(0, "tombstone", ANNA, None)
+    key, value = connect_json(change)
+    assert (msgspec.json.decode(key)["payload"], value) == ({"customer_id": "c1"}, None)
+    assert confluent_avro(change) == (b"\0\0\0\0\3\4c1", None)
 
 
 def test_a_deleted_row_never_comes_back_under_its_id() -> None:
