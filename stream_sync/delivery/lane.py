@@ -41,6 +41,7 @@ PATIENCE_SECONDS = 5.0
 LETTERS_SECONDS = 1.0
 ANSWER_SECONDS = 1.0
 """How long the first record waits for what the topic's settings say; afterwards it is taken as the worst."""
+LAST_TRIES = 10
 LOOK_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 0.5
 ROOMY = 0.5
@@ -161,9 +162,16 @@ class Lane:
         self._notices.flush(self._now())
         if self._consumer is not None:
             try:
-                await self._consumer.commit(wait=True)
+                await self._commit_last(self._consumer, deadline)
             finally:
                 await self._consumer.close()
+
+    async def _commit_last(self, consumer: Consumer, deadline: float) -> None:
+        """A commit is refused while the group is rebalanced, which only polling brings to its end."""
+        for _ in range(LAST_TRIES):
+            if await consumer.commit(wait=True) or self._now() > deadline:
+                return
+            await consumer.take(1, POLL_SECONDS)
 
     @property
     def polled_at(self) -> float | None:

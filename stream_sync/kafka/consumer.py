@@ -3,6 +3,8 @@
 Invariants:
 - Every call on the confluent_kafka consumer, callbacks included, happens on the owner thread: the library serialises
   calls anyway, and a callback that waited for another thread's call would wait for ever.
+- No callback calls `list_topics` (nor `poll`, `consume`, `close`): the library would abort the process at the next
+  callback of the same `consume` (`CallState_get` in its `confluent_kafka.c`: the inner call's end forgets the outer).
 - The event loop owns the `Offsets`: what to commit is worked out there, and the owner thread commits it only for
   partitions that are still the same assignment (the broker does not check ownership).
 - Nothing cancels a running `consume`: a cancelled one would lose its records.
@@ -90,6 +92,8 @@ class LaneConsumer:
         self._admin = admin
         self._from_start = from_start
         self._accept_gap = accept_gap
+        self._arrived: list[list[Offsets]] = []
+        """Assignments of which the lane was not told yet."""
         self._begun: set[int] = set()
         """The partitions in which this process began once: it starts anew in each only once."""
         self.session_timeout = float(properties.get("session.timeout.ms", 45_000)) / 1000
@@ -144,7 +148,7 @@ class LaneConsumer:
         return await self._run(self._lag, taken)
 
     async def close(self) -> None:
-        """Leaves the group (which revokes and commits) and ends the owner thread."""
+        """Leaves the group and ends the owner thread. Commits nothing: `commit` is to be called before."""
         self._closing = True
         try:
             if self._consumer is not None:
@@ -194,6 +198,8 @@ class LaneConsumer:
         self.polled_at = time.monotonic()
         messages = self._client.consume(most, wait)
         self.polled_at = time.monotonic()
+        if self._arrived:
+            self._welcome()
         if self._failure is not None:
             raise self._failure
         if self._halt is not None:
@@ -286,21 +292,23 @@ class LaneConsumer:
             consumer.incremental_assign(places)
             consumer.resume(places)
             self.assigned.update({offsets.partition: offsets for offsets in new})
-            self._count_partitions(consumer)
-            self._tell(self._listener.assigned, new)
+            self._arrived.append(new)
         except HaltError as error:
             self._halt = error
         except Exception as exception:  # noqa: BLE001  an exception out of this callback leaves a silent zombie
             self._fail(exception)
 
-    def _count_partitions(self, consumer: Consumer) -> None:
-        """Partitions may have been added: the shares of limits and budgets are parts of what there is now."""
+    def _welcome(self) -> None:
+        """Tells of the partitions that came. New ones of the topic count: limits and budgets are shared by partitions."""
         try:
-            topic = consumer.list_topics(self._topic, timeout=METADATA_TIMEOUT).topics[self._topic]
+            topic = self._client.list_topics(self._topic, timeout=METADATA_TIMEOUT).topics[self._topic]
         except KafkaException as exception:
             self._log("partitions_not_counted", code=exception.args[0].name())
         else:
             self.partitions = max(self.partitions, len(topic.partitions))
+        arrived, self._arrived = self._arrived, []
+        for new in arrived:
+            self._tell(self._listener.assigned, new)
 
     def _start_of(self, consumer: Consumer, committed: TopicPartition) -> Start:
         """Where to begin in a partition. Raises HaltError(`offset_lost`)."""
@@ -336,7 +344,11 @@ class LaneConsumer:
         going = self._going(partitions)
         budget = min(20.0, self.session_timeout / 2)
         try:
-            self._commit(self._wait_for_lane(going, budget), wait=True)
+            settled = self._wait_for_lane(going, budget)
+            # While it closes, librdkafka ends the process at a commit that comes when it thinks that it is done
+            # (`rd_kafka_cgrp_terminated`); the lane has committed before.
+            if not self._closing:
+                self._commit(settled, wait=True)
         except Exception as exception:  # noqa: BLE001  see _on_assign
             self._fail(exception)
         finally:
@@ -357,7 +369,7 @@ class LaneConsumer:
     def _going(self, partitions: Iterable[TopicPartition]) -> list[Offsets]:
         return [self.assigned[p.partition] for p in partitions if p.partition in self.assigned]
 
-    def _forget(self, going: Iterable[Offsets]) -> None:
+    def _forget(self, going: Sequence[Offsets]) -> None:
         for offsets in going:
             offsets.revoked = True
             self.assigned.pop(offsets.partition, None)

@@ -43,7 +43,7 @@ def load(kafka: Kafka, topic: str, encoding: Encoding) -> None:
 
 def config(kafka: Kafka, prefix: str, sandbox: Sandbox, encoding: Encoding, **activation: Any) -> dict[str, Any]:
     """A mirror of all columns."""
-    types = {"types": CUSTOMERS_TYPES} if encoding == "json" else {}
+    types = {"types": {**CUSTOMERS_TYPES}} if encoding == "json" else {}
     mirror = {
         "source": "customers",
         "destination": "braze",

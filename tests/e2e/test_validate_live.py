@@ -119,7 +119,8 @@ async def test_every_problem_is_told_at_once(kafka: Kafka, prefix: str, tmp_path
 async def test_missing_types_are_proposed(kafka: Kafka, prefix: str, tmp_path: Path, sandbox: Sandbox) -> None:
     load(kafka, f"{prefix}.customers", "json")
     settings = config(kafka, prefix, sandbox, "json")
-    del settings["sources"]["customers"]["types"]["birth_date"]
+    typed = {name: kind for name, kind in CUSTOMERS_TYPES.items() if name != "birth_date"}
+    settings["sources"]["customers"]["types"] = typed
 
     told = await validate(settings, tmp_path)
 

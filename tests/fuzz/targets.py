@@ -12,7 +12,7 @@ from tests.formats.reading import decoder
 from tests.formats.writing_avro import avro_decoder
 
 COLUMNS = tuple(sorted({name for types in TYPES.values() for name in types}))
-EVERY_TYPE = {name: kind for types in TYPES.values() for name, kind in types.items()} | CUSTOMERS_TYPES
+EVERY_TYPE = {name: kind for types in (*TYPES.values(), CUSTOMERS_TYPES) for name, kind in types.items()}
 LARGEST = 20_000
 """Bytes of the largest record that is taken: larger ones only cost time."""
 
