@@ -299,7 +299,7 @@ class LaneConsumer:
             self._fail(exception)
 
     def _welcome(self) -> None:
-        """Tells of the partitions that came. New ones of the topic count: limits and budgets are shared by partitions."""
+        """Tells of the partitions that came. New ones of the topic count: limits and budgets are shared by them."""
         try:
             topic = self._client.list_topics(self._topic, timeout=METADATA_TIMEOUT).topics[self._topic]
         except KafkaException as exception:
