@@ -53,7 +53,7 @@ def test_every_kind_of_row_and_type(table: str, encoding: str) -> None:
     assert_same(told(avro_decoder(capture.schemas, names, encoding=encoding), capture.of(topic), names), in_json)
 
 
-@pytest.mark.parametrize("table", set(kinds.TYPES) - {"customers"})
+@pytest.mark.parametrize("table", sorted(set(kinds.TYPES) - {"customers"}))
 def test_the_capture_with_everything_turned_on(table: str) -> None:
     names, topic = kinds.TYPES[table], f"srv.shop.{table}"
     capture = avro.kinds("base-avro")
