@@ -26,6 +26,7 @@ _A_NAME_OF = {
     "before": "a value of `before`",
     "nulls": "a value of `nulls`",
     "send": "a value of `send`",
+    "console": "a value of `console`",
 }
 
 

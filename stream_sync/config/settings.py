@@ -9,14 +9,24 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    WithJsonSchema,
+    model_validator,
+)
 
-from stream_sync.config.values import Duration, Rate, Secret, Url, Whole
+from stream_sync.config.values import Duration, Rate, Secret, Url, Whole, refuse
 from stream_sync.model import Mode
 
 Nulls = Literal["unset", "skip"]
+Console = Literal["off", "read", "write"]
 
 
 class _Part(BaseModel):
@@ -31,6 +41,7 @@ class DestinationSettings(_Part):
     rate_limit: Rate | None = None
 
 
+LEAST_TOKEN = 16
 _OptionalSecret = Annotated[Secret | None, BeforeValidator(lambda value: None if value == "" else value)]
 
 
@@ -44,10 +55,33 @@ class SchemaRegistry(_Part):
     """of a bearer"""
 
 
+def _off(value: object) -> object:
+    # YAML 1.2 reads `off` as text; YAML 1.1 and people read it as false.
+    return "off" if value is False else value
+
+
+def _guessable(token: Secret | None) -> Secret | None:
+    if token is not None and len(token.reveal()) < LEAST_TOKEN:
+        refuse(f"should have at least {LEAST_TOKEN} characters, since who guesses it may delete people")
+    return token
+
+
 class Admin(_Part):
+    """The service's own address: probes, metrics, and the console with its API."""
+
     host: str = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65535)] = 8080
     """0 = any free port"""
+    console: Annotated[Console, BeforeValidator(_off), WithJsonSchema({"enum": [False, *get_args(Console)]})] = "read"
+    """What `/` and `/api` offer: nothing, looking, or changing too."""
+    token: Annotated[_OptionalSecret, AfterValidator(_guessable)] = None
+    """What a caller shows who changes anything."""
+
+    @model_validator(mode="after")
+    def _writers_show_a_token(self) -> Self:
+        if self.console == "write" and self.token is None:
+            refuse("with `console: write` anybody could change something; add `token: ${file:PATH}`")
+        return self
 
 
 class Source(_Part):
@@ -104,8 +138,7 @@ class Activation(_Part):
 
 
 def _admin(value: object) -> object:
-    # YAML 1.2 reads `off` as text; YAML 1.1 and people read it as false.
-    return None if value is False or value in ("off", "false") else value
+    return None if _off(value) in ("off", "false") else value
 
 
 class Config(_Part):

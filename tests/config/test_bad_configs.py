@@ -49,10 +49,13 @@ TOP = [
     Case("admin: {host: 127.0.0.1, port: 8080}", "admin: {port: http}  #!", "admin.port", "a whole number, not text"),
     Case("admin: {host: 127.0.0.1, port: 8080}", "admin: {port: 1.5}  #!", "admin.port", "a whole number"),
     Case("admin: {host: 127.0.0.1, port: 8080}", "admin: {prot: 1}  #!", "admin.prot", "did you mean 'port'?"),
-    Case("admin: {host: 127.0.0.1, port: 8080}", "admin: on  #!", "admin", "a mapping with `host`, `port`, not text"),
+    Case("admin: {host: 127.0.0.1, port: 8080}", "admin: on  #!", "admin", "`console`, `token`, not text"),
+    Case("admin: {host: 127.0.0.1, port: 8080}", "admin: [1]  #!", "admin", "`console`, `token`, not a list"),
     Case(
-        "admin: {host: 127.0.0.1, port: 8080}", "admin: [1]  #!", "admin", "a mapping with `host`, `port`, not a list"
+        "admin: {host: 127.0.0.1, port: 8080}", "admin: {console: writ}  #!", "admin.console", "did you mean 'write'?"
     ),
+    Case("admin: {host: 127.0.0.1, port: 8080}", "admin: {console: write}  #!", "admin", "add `token: ${file:PATH}`"),
+    Case("admin: {host: 127.0.0.1, port: 8080}", "admin: {token: hush}  #!", "admin.token", "at least 16 characters"),
     Case('url: "http://localhost:8081"', 'url: "localhost:8081"', "schema_registry.url", "write it as https://host"),
     Case('"${SR_AUTH:-}"', '"hush"', "schema_registry.basic_auth", "is not `user:password`"),
     Case('"${SR_AUTH:-}"', '"a:b", token: hush', "schema_registry.token", "leave one out"),

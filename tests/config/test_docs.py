@@ -22,7 +22,7 @@ def test_the_sample_is_a_good_config(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Config, SchemaRegistry, Source, Activation, Deletes, Batch, DeadLetters, *DESTINATIONS], ids=str
+    "model", [Config, SchemaRegistry, Admin, Source, Activation, Deletes, Batch, DeadLetters, *DESTINATIONS], ids=str
 )
 def test_every_setting_is_told(model: type[BaseModel]) -> None:
     assert [name for name in model.model_fields if f"`{name}`" not in PAGE] == []
