@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from sqlglot import exp
+
 from stream_sync.model import Row, Value
 from stream_sync.routing.expressions.compiler import Compiler
 from stream_sync.routing.expressions.errors import EvaluationError, ExpressionError
@@ -43,7 +45,7 @@ class Expression:
 
 def parse(text: str) -> Expression:
     """An expression that maps a value. Raises ExpressionError."""
-    node, columns = _compile(text)
+    node, columns = _compile(syntax_tree(text))
     if node.constant and isinstance(node.value, CalendarInterval):
         raise ExpressionError("an interval of months has no length alone; add it to a date", node.position)
     bind = node.bind if node.column or node.kind in _PLAIN else _outgoing(node)
@@ -52,17 +54,22 @@ def parse(text: str) -> Expression:
 
 def parse_condition(text: str) -> Expression:
     """A condition, for `where`: bound, it gives True, False or None. Raises ExpressionError."""
-    node, columns = _compile(text)
+    return condition_of(syntax_tree(text), text)
+
+
+def condition_of(tree: exp.Expr, text: str) -> Expression:
+    """As `parse_condition`, of a part of a tree. Raises ExpressionError."""
+    node, columns = _compile(tree)
     if node.kind is Kind.NULL or (node.kind is not None and node.kind is not Kind.BOOLEAN):
         message = f"a condition must be true or false, this is {node.kind}; write for instance tier = 'gold'"
         raise ExpressionError(message, node.position)
     return Expression(text, columns, node.column, boolean("the condition", node))
 
 
-def _compile(text: str) -> tuple[Node, tuple[str, ...]]:
+def _compile(tree: exp.Expr) -> tuple[Node, tuple[str, ...]]:
     compiler = Compiler()
     try:
-        node = compiler.compile(syntax_tree(text))
+        node = compiler.compile(tree)
     except RecursionError:
         raise ExpressionError("the expression is nested too deeply; simplify it") from None
     return node, tuple(compiler.columns)
