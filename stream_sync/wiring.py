@@ -20,8 +20,9 @@ from stream_sync.config.settings import Activation, Config, DestinationSettings,
 from stream_sync.config.sink_types import installed
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.guard import Budget
-from stream_sync.delivery.lane import Lane, LaneSettings
+from stream_sync.delivery.lane import Lane
 from stream_sync.delivery.notices import Notices
+from stream_sync.delivery.settings import LaneSettings
 from stream_sync.formats.decoder import Decoder, open_decoder
 from stream_sync.kafka.consumer import LaneConsumer
 from stream_sync.kafka.held import FOREVER_MS, HeldTopic
@@ -153,7 +154,7 @@ class Wiring:
             consumer_properties(config.kafka),
             source.topic,
             f"{config.name}.{name}",
-            lane,
+            lane.membership,
             log,
             admin=admin_properties(config.kafka),
             from_start=self._options.from_start,

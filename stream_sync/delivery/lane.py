@@ -1,11 +1,8 @@
 """The running form of one activation: its own consumer, backlog, pace and offsets.
 
 Invariants:
-- Nothing is sent for a partition once it is being revoked, and nothing is committed for a lost one.
 - A full backlog stops the reading, not the polling: first by waiting, then with paused partitions.
 - A record whose schema is not known yet is waited for: nothing of its batch is lost or overtaken.
-- A halted lane stays in its group with its partitions paused; where the destination or the schema registry was the
-  reason it re-reads its secrets and probes once a minute, and goes on when the destination takes it back.
 - The end: stop taking, finish what is in flight, commit, leave the group. In that order.
 """
 
@@ -14,31 +11,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
-
-import msgspec
+from collections.abc import Callable
 
 from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.gauges import measure
-from stream_sync.delivery.guard import Budget, DeleteGuard, Held
+from stream_sync.delivery.guard import DeleteGuard, Held
 from stream_sync.delivery.intake import Intake
+from stream_sync.delivery.membership import Membership
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
-from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Letters, Progress, Router
+from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Letters, Router
+from stream_sync.delivery.rest import POLL_SECONDS, Rest
+from stream_sync.delivery.settings import LaneSettings
 from stream_sync.delivery.standing import Standing
 from stream_sync.errors import HaltError, WaitError
-from stream_sync.model import Delivered, Mode
 from stream_sync.observability.metrics import LaneMetrics
 
 MOST_RECORDS = 500
-POLL_SECONDS = 0.1
 TICK_SECONDS = 1.0
-PROBE_SECONDS = 60.0
-PATIENCE_SECONDS = 5.0
-LETTERS_SECONDS = 1.0
 ANSWER_SECONDS = 1.0
 """How long the first record waits for what the topic's settings say; afterwards it is taken as the worst."""
 LAST_TRIES = 10
@@ -48,27 +41,6 @@ ROOMY = 0.5
 """A paused lane goes on when its backlog is down to this part: a pause throws away what was fetched ahead."""
 MOST_UNSETTLED = 200_000
 MOST_LETTERS = 1_000
-
-
-class LaneSettings(msgspec.Struct, frozen=True):
-    """What the config says of one lane. Durations in seconds."""
-
-    name: str
-    mode: Mode
-    key: Sequence[str] | None = None
-    max_records: int | None = None
-    max_wait: float = 1.0
-    delete_after: float = 0.0
-    budget: Budget | None = None
-    """Of a mirror's Deletes."""
-    mapping: str = ""
-    """A hash of mode, where, identifier, fields and attributes."""
-    route: str = ""
-    """A hash of source and destination."""
-    max_consecutive: int = 1000
-    most_people: int = 20_000
-    """In the backlog; about 2.5 kB each."""
-    until_caught_up: bool = False
 
 
 class Lane:
@@ -93,13 +65,9 @@ class Lane:
         self._destination = destination
         self._notices = notices
         self._metrics = metrics
-        self._refresh_secrets = refresh_secrets
-        self._log = log
-        self._tell = tell
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
         self._ends: dict[int, int] = {}
-        self._joined = False
         self._learning: set[asyncio.Task[None]] = set()
         self.standing = Standing(metrics, log)
         self._backlog = Backlog(destination.people, settings.delete_after, self._superseded)
@@ -124,10 +92,25 @@ class Lane:
         self._intake = Intake(
             decoder, router, self._backlog, notices, metrics, self._outcomes.refuse, self._early, settings.key
         )
+        self._rest = Rest(self._intake, destination, self.standing, refresh_secrets, self._dispatch.wake, self._stop)
+        self.membership = Membership(
+            settings,
+            self._backlog,
+            self._dispatch,
+            self._outcomes,
+            self._guard,
+            destination,
+            self.standing,
+            notices,
+            metrics,
+            log,
+            tell,
+        )
+        """What the consumer's listener must be."""
 
     async def run(self, consumer: Consumer) -> None:
         """Runs until `stop`, until caught up where asked for, or until FatalError. `standing` tells the rest."""
-        self._consumer = consumer
+        self._consumer = self.membership.consumer = consumer
         self.standing.tell()
         work = (self._dispatch.run(), self._tick(consumer), self._look())
         helpers = [asyncio.create_task(each) for each in work]
@@ -185,10 +168,10 @@ class Lane:
                 self._ends = await consumer.start()
             except HaltError as error:
                 self.standing.halt(error.reason, message=str(error))
-                if self._settings.until_caught_up or await self._stopped_within(PROBE_SECONDS):
+                if self._settings.until_caught_up:
                     self.stop()
                 else:
-                    self.standing.resume()
+                    await self._rest.for_topic()
             else:
                 self._intake.forgetful = True
                 learning = asyncio.create_task(self._learn(consumer))
@@ -204,40 +187,26 @@ class Lane:
             if self.standing.halted is not None:
                 await self._stay_halted(consumer)
             elif self._is_full(consumer):
-                await self._wait_for_room(consumer)
+                await self._rest.for_room(
+                    consumer, lambda: self._is_full(consumer), lambda: not self._is_full(consumer, ROOMY)
+                )
             else:
-                if not self._intake.has_left:
-                    self._intake.put_by(await consumer.take(MOST_RECORDS, POLL_SECONDS), consumer.assigned)
-                self._intake.go_on(self._now())
-                if self._guard is not None:
-                    self._guard.check(self._now())
-                self._dispatch.wake()
+                await self._take(consumer)
             if self._settings.until_caught_up and await self._is_caught_up(consumer):
                 self.stop()
         except WaitError as error:
-            await self._wait_for(error, consumer)
+            await self._rest.for_schema(error, consumer)
         except HaltError as error:
             self.standing.halt(error.reason, message=str(error), curable=error.curable)
 
-    async def _wait_for(self, needed: WaitError, consumer: Consumer) -> None:
-        """Waits until the first record that is left can be read; goes on polling where that takes long."""
-        ready = asyncio.ensure_future(needed.ready())
-        stopping = asyncio.ensure_future(self._stop.wait())
-        self.standing.wait(True)
+    async def _take(self, consumer: Consumer) -> None:
+        """Takes what is there; raises HaltError and WaitError."""
+        if not self._intake.has_left:
+            self._intake.put_by(await consumer.take(MOST_RECORDS, POLL_SECONDS), consumer.assigned)
+        self._intake.go_on(self._now())
+        if self._guard is not None:
+            self._guard.check(self._now())
         self._dispatch.wake()
-        try:
-            patience = min(PATIENCE_SECONDS, consumer.session_timeout / 4)
-            await asyncio.wait((ready, stopping), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-            if not ready.done():
-                await self._poll_paused(consumer, lambda: not ready.done() and self.standing.halted is None)
-            if ready.done():
-                ready.result()
-        except HaltError as error:
-            self.standing.halt(error.reason, message=str(error), curable=error.curable)
-        finally:
-            ready.cancel()
-            stopping.cancel()
-            self.standing.wait(False)
 
     def _is_full(self, consumer: Consumer, part: float = 1.0) -> bool:
         return (
@@ -246,54 +215,16 @@ class Lane:
             or sum(offsets.unsettled for offsets in tuple(consumer.assigned.values())) >= MOST_UNSETTLED * part
         )
 
-    async def _wait_for_room(self, consumer: Consumer) -> None:
-        """Waits a moment; then pauses and goes on polling, so that the group keeps its member."""
-        deadline = self._now() + min(PATIENCE_SECONDS, consumer.session_timeout / 4)
-        while self._is_full(consumer) and self._now() < deadline:
-            if await self._stopped_within(POLL_SECONDS):
-                return
-        if self._is_full(consumer):
-            await self._poll_paused(consumer, lambda: self._is_full(consumer, ROOMY) and self.standing.halted is None)
-
     async def _stay_halted(self, consumer: Consumer) -> None:
-        """Keeps the membership for a while; then probes the destination where it was the reason."""
         if self._settings.until_caught_up:
             self.stop()
-            return
-        until = self._now() + PROBE_SECONDS
-        await self._poll_paused(consumer, lambda: self._now() < until)
-        if self.standing.curable and not self._stop.is_set():
-            self._refresh_secrets()
-            if isinstance(await self._destination.sink.probe(), Delivered):
-                self.standing.resume()
-                self._dispatch.wake()
-
-    async def _poll_paused(self, consumer: Consumer, still: Callable[[], bool]) -> None:
-        await consumer.pause()
-        self.standing.pause(True)
-        try:
-            while still() and not self._stop.is_set():
-                assigned = set(consumer.assigned.values())
-                self._intake.put_by(await consumer.take(1, POLL_SECONDS), consumer.assigned)
-                if set(consumer.assigned.values()) != assigned:
-                    await consumer.pause()
-        finally:
-            self.standing.pause(False)
-            if not self._stop.is_set():
-                await consumer.resume()
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        """Waits; whether `stop` came meanwhile."""
-        try:
-            await asyncio.wait_for(self._stop.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+        else:
+            await self._rest.for_cure(consumer)
 
     async def _is_caught_up(self, consumer: Consumer) -> bool:
         """Every partition's end as of the start is reached and nothing is unsettled; other members' partitions count
         as far as they are committed, once it is known which these are."""
-        if not self._joined:
+        if not self.membership.joined:
             return False
         assigned = tuple(consumer.assigned.values())
         if any((offsets.position or 0) < self._ends.get(offsets.partition, 0) for offsets in assigned):
@@ -346,61 +277,3 @@ class Lane:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-    # --- the consumer's listener --------------------------------------------------------------------------------
-
-    def assigned(self, offsets: Sequence[Assignment]) -> None:
-        """Partitions came."""
-        self._joined = True
-        self._metrics.rebalance()
-        for assignment in offsets:
-            self._compare(assignment.progress)
-        self._shared("partitions_assigned", offsets)
-
-    async def revoked(self, offsets: Sequence[Assignment], budget: float) -> None:
-        """Partitions go: what is in flight may end within `budget` seconds, the rest is forgotten."""
-        self._forget(offsets)
-        await self._dispatch.let_go(budget)
-        await self._outcomes.let_go(LETTERS_SECONDS)
-        self._shared("partitions_revoked", offsets)
-
-    def lost(self, offsets: Sequence[Assignment]) -> None:
-        """Partitions were taken away without asking."""
-        self._metrics.rebalance()
-        self._forget(offsets)
-        self._shared("partitions_lost", offsets)
-
-    def committed(self, error: str | None) -> None:
-        """A commit was answered."""
-        self._metrics.commits("failed" if error else "ok")
-        if error:
-            self._log("commit_failed", code=error)
-
-    def _compare(self, progress: Progress) -> None:
-        """Whether the offsets are those of this activation as it is now."""
-        mine = self._settings
-        if progress.route and progress.route != mine.route:
-            message = (
-                "the group's offsets belong to another source or destination: give the activation another name, or "
-                "reset the group's offsets"
-            )
-            self.standing.halt("route_changed", message=message)
-            return
-        if progress.mapping and progress.mapping != mine.mapping:
-            self._notices.add("mapping_changed", "")
-        progress.route, progress.mapping = mine.route, mine.mapping
-
-    def _forget(self, offsets: Sequence[Assignment]) -> None:
-        for assignment in offsets:
-            assignment.revoked = True
-        self._backlog.forget_revoked(self._now())
-
-    def _shared(self, event: str, offsets: Sequence[Assignment]) -> None:
-        """Takes the part of the rate limit that goes with the partitions."""
-        self._tell(event, partitions=[assignment.partition for assignment in offsets])
-        if self._consumer is None or not self._consumer.partitions:
-            return
-        owned = [assignment for assignment in tuple(self._consumer.assigned.values()) if not assignment.revoked]
-        self._destination.set_share(self._settings.name, len(owned) / self._consumer.partitions)
-        if self._guard is not None:
-            self._guard.share(owned, self._consumer.partitions)

@@ -147,7 +147,7 @@ async def test_a_stop_while_the_topic_is_missing_is_quick(stage: Stage) -> None:
 
 
 async def test_a_topic_that_comes_later_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream_sync.delivery.lane.PROBE_SECONDS", 0.2)
+    monkeypatch.setattr("stream_sync.delivery.rest.PROBE_SECONDS", 0.2)
     async with stage.inside() as running:
         await until(lambda: running.is_halted, "the topic is missed")
         stage.create()

@@ -18,7 +18,7 @@ from tests.e2e.stage import Stage
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between attempts and between probes."""
     monkeypatch.setattr("stream_sync.delivery.pacing.CAP", 0.1)
-    monkeypatch.setattr("stream_sync.delivery.lane.PROBE_SECONDS", 0.2)
+    monkeypatch.setattr("stream_sync.delivery.rest.PROBE_SECONDS", 0.2)
 
 
 def at_once(entries: Sequence[Entry]) -> list[tuple[int, int]]:

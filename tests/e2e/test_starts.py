@@ -99,7 +99,7 @@ async def test_lost_offsets_halt_until_the_gap_is_accepted_and_then_updates_are_
 async def test_what_retention_takes_while_the_lane_waits_is_not_skipped_in_silence(
     stage: Stage, accept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream_sync.delivery.lane.PROBE_SECONDS", 0.3)
+    monkeypatch.setattr("stream_sync.delivery.rest.PROBE_SECONDS", 0.3)
     table = stage.table
     stage.create(2)
     stage.write(table.insert("ann", name="Ann"), partition=0)

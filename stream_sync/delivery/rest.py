@@ -1,0 +1,119 @@
+"""What a lane does while it takes no records: it stays in its group, with its partitions paused, and goes on polling.
+
+Invariants:
+- What the consumer brings in spite of a pause (a partition that came meanwhile) is put by, never dropped.
+- Where the wait may be short nothing is paused: a pause throws away what was fetched ahead.
+- A halted lane keeps its offsets; where the destination or the schema registry was the reason it re-reads its secrets
+  and probes once a minute, and goes on when the destination takes it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from stream_sync.delivery.destination import Destination
+from stream_sync.delivery.intake import Intake
+from stream_sync.delivery.ports import Consumer
+from stream_sync.delivery.standing import Standing
+from stream_sync.errors import HaltError, WaitError
+from stream_sync.model import Delivered
+
+POLL_SECONDS = 0.1
+PROBE_SECONDS = 60.0
+PATIENCE_SECONDS = 5.0
+
+
+class Rest:
+    """The rests of one lane. Each ends at once when `stop` is set."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        destination: Destination,
+        standing: Standing,
+        refresh_secrets: Callable[[], object],
+        wake: Callable[[], None],
+        stop: asyncio.Event,
+    ) -> None:
+        """`wake`: lets the lane look whether it may send."""
+        self._intake = intake
+        self._destination = destination
+        self._standing = standing
+        self._refresh_secrets = refresh_secrets
+        self._wake = wake
+        self._stop = stop
+
+    async def for_cure(self, consumer: Consumer) -> None:
+        """Halted: polls for a while; then probes the destination where it was the reason."""
+        until = self._now() + PROBE_SECONDS
+        await self.polling(consumer, lambda: self._now() < until)
+        if self._standing.curable and not self._stop.is_set():
+            self._refresh_secrets()
+            if isinstance(await self._destination.sink.probe(), Delivered):
+                self._standing.resume()
+                self._wake()
+
+    async def for_topic(self) -> None:
+        """Halted before it joined: looks again after a while."""
+        if not await self._stopped_within(PROBE_SECONDS):
+            self._standing.resume()
+
+    async def for_schema(self, needed: WaitError, consumer: Consumer) -> None:
+        """Until the first record that is left can be read; goes on polling where that takes long."""
+        ready = asyncio.ensure_future(needed.ready())
+        stopping = asyncio.ensure_future(self._stop.wait())
+        self._standing.wait(True)
+        self._wake()
+        try:
+            await asyncio.wait((ready, stopping), timeout=self._patience(consumer), return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                await self.polling(consumer, lambda: not ready.done() and self._standing.halted is None)
+            if ready.done():
+                ready.result()
+        except HaltError as error:
+            self._standing.halt(error.reason, message=str(error), curable=error.curable)
+        finally:
+            ready.cancel()
+            stopping.cancel()
+            self._standing.wait(False)
+
+    async def for_room(self, consumer: Consumer, is_full: Callable[[], bool], is_roomy: Callable[[], bool]) -> None:
+        """Until the backlog is not full any more; once paused, until it is roomy."""
+        deadline = self._now() + self._patience(consumer)
+        while is_full() and self._now() < deadline:
+            if await self._stopped_within(POLL_SECONDS):
+                return
+        if is_full():
+            await self.polling(consumer, lambda: not is_roomy() and self._standing.halted is None)
+
+    async def polling(self, consumer: Consumer, still: Callable[[], bool]) -> None:
+        """Keeps the membership with all partitions paused for as long as `still` says."""
+        await consumer.pause()
+        self._standing.pause(True)
+        try:
+            while still() and not self._stop.is_set():
+                assigned = set(consumer.assigned.values())
+                self._intake.put_by(await consumer.take(1, POLL_SECONDS), consumer.assigned)
+                if set(consumer.assigned.values()) != assigned:
+                    await consumer.pause()
+        finally:
+            self._standing.pause(False)
+            if not self._stop.is_set():
+                await consumer.resume()
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Waits; whether `stop` came meanwhile."""
+        try:
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    @staticmethod
+    def _patience(consumer: Consumer) -> float:
+        return min(PATIENCE_SECONDS, consumer.session_timeout / 4)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
