@@ -18,12 +18,14 @@ import msgspec
 from stream_sync.config.secrets import refresh_all
 from stream_sync.config.settings import Activation, Config, DestinationSettings, Source
 from stream_sync.config.sink_types import installed
+from stream_sync.delivery import exchanges
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.guard import Budget
 from stream_sync.delivery.lane import Lane
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.settings import LaneSettings
 from stream_sync.formats.decoder import Decoder, open_decoder
+from stream_sync.journal import Journals
 from stream_sync.kafka.consumer import LaneConsumer
 from stream_sync.kafka.held import FOREVER_MS, HeldTopic
 from stream_sync.kafka.held import topic_of as held_topic
@@ -112,6 +114,7 @@ class Wiring:
         self._https: list[Http] = []
         self._schemas = self._open_registry()
         self._held: list[HeldTopic] = []
+        self._journals = Journals(config)
 
     def lane(self, name: str) -> WiredLane:
         """The lane of an activation."""
@@ -149,6 +152,7 @@ class Wiring:
             lambda: refresh_all(config, logs.add_secret),
             log,
             logs.logger(activation=name).info,
+            self._journals.of(name, parts.notices.add, lambda: consumer.partitions),
         )
         consumer = LaneConsumer(
             consumer_properties(config.kafka),
@@ -191,6 +195,7 @@ class Wiring:
             await http.close()
         for held in self._held:
             await asyncio.to_thread(held.close)
+        await self._journals.close()
 
     def _open_registry(self) -> OpenRegistry | None:
         config = self._config
@@ -203,7 +208,12 @@ class Wiring:
             settings = self._config.destinations[name]
             metrics = self._metrics.destination(name)
             sink_type = installed()[settings.type]()
-            http = sink_type.connect(settings, metrics.request)
+
+            def observe(endpoint: str, result: str, seconds: float) -> None:
+                metrics.request(endpoint, result, seconds)
+                exchanges.note(endpoint, result)
+
+            http = sink_type.connect(settings, observe)
             self._https.append(http)
             self._destinations[name] = Destination(name, sink_type(settings, http), metrics, random.random)
         return self._destinations[name]

@@ -40,6 +40,8 @@ def schema(sinks: SinkTypes) -> dict[str, Any]:
     for name in ("fields", "attributes"):
         definitions[Activation.__name__]["properties"][name] = _MAPPING
     definitions[Activation.__name__]["properties"]["identifier"] = _SQL
+    switch = [{"$ref": "#/$defs/Outcomes"}, {"enum": [True, False, "on", "off", None]}]
+    definitions[Activation.__name__]["properties"]["outcomes"]["anyOf"] = switch
     made["properties"]["kafka"] = {
         "description": "any librdkafka property, handed through",
         "type": "object",

@@ -66,6 +66,12 @@ def _guessable(token: Secret | None) -> Secret | None:
     return token
 
 
+def _guessable_hash(key: Secret | None) -> Secret | None:
+    if key is not None and len(key.reveal()) < LEAST_TOKEN:
+        refuse(f"should have at least {LEAST_TOKEN} characters, since who guesses it can tell whom a hash stands for")
+    return key
+
+
 class Admin(_Part):
     """The service's own address: probes, metrics, and the console with its API."""
 
@@ -119,6 +125,25 @@ class DeadLetters(_Part):
     max_consecutive: Annotated[Whole, Field(ge=1)] = 1000
 
 
+class Outcomes(_Part):
+    """The topic of what became of every intent."""
+
+    key: Annotated[_OptionalSecret, AfterValidator(_guessable_hash)] = None
+    """Of the hashes that stand for people; None = made of the destination's credentials."""
+
+
+def _switched(value: object) -> object:
+    """`on` and `off` as YAML 1.1 and 1.2 read them."""
+    match value:
+        case None | False | "off" | "false":
+            return None
+        case True | "on" | "true":
+            return Outcomes()
+        case str():
+            refuse("should be `on` or `off`, or a mapping with `key`")
+    return value
+
+
 class Activation(_Part):
     """Source + destination + sync mode + segment + identifier + mapping."""
 
@@ -135,6 +160,8 @@ class Activation(_Part):
     deletes: Deletes | None = None
     batch: Batch = Batch()
     dead_letters: DeadLetters = DeadLetters()
+    outcomes: Annotated[Outcomes | None, BeforeValidator(_switched)] = None
+    """None = off"""
 
 
 def _admin(value: object) -> object:

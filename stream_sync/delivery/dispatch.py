@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
+from stream_sync.delivery import exchanges
 from stream_sync.delivery.coalesce import Backlog, Sort
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.guard import DeleteGuard
@@ -171,6 +172,7 @@ class Dispatch:
         people = [intent.identifier for intent in intents]
         if sort == "deletes" and self._guard is not None and not await self._is_permitted(self._guard, batch, people):
             return
+        exchanges.begin()
         try:
             results = await self._destination.sink.send(intents, self._mode)
         except asyncio.CancelledError:

@@ -23,7 +23,7 @@ from stream_sync.delivery.membership import Membership
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
-from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Letters, Router
+from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Journal, Letters, Router
 from stream_sync.delivery.rest import POLL_SECONDS, Rest
 from stream_sync.delivery.settings import LaneSettings
 from stream_sync.delivery.standing import Standing
@@ -59,8 +59,9 @@ class Lane:
         refresh_secrets: Callable[[], object],
         log: Callable[..., None],
         tell: Callable[..., None],
+        journal: Journal | None = None,
     ) -> None:
-        """`log`: for what is out of the ordinary; `tell`: for what is not."""
+        """`log`: for what is out of the ordinary; `tell`: for what is not; `journal`: for what becomes of intents."""
         self._settings = settings
         self._destination = destination
         self._notices = notices
@@ -72,7 +73,14 @@ class Lane:
         self.standing = Standing(metrics, log)
         self._backlog = Backlog(destination.people, settings.delete_after, self._superseded)
         self._outcomes = Outcomes(
-            self._backlog, destination.gate, letters, metrics, settings.max_consecutive, self.standing.halt, log
+            self._backlog,
+            destination.gate,
+            letters,
+            metrics,
+            settings.max_consecutive,
+            self.standing.halt,
+            log,
+            journal,
         )
         self._guard: DeleteGuard | None = None
         if settings.budget is not None:

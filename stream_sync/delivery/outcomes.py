@@ -15,10 +15,11 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 
+from stream_sync.delivery import exchanges
 from stream_sync.delivery.coalesce import SPLIT_AFTER, Backlog
 from stream_sync.delivery.pacing import Gate
 from stream_sync.delivery.pending import Acknowledgement, Pending
-from stream_sync.delivery.ports import Letters
+from stream_sync.delivery.ports import Journal, Letters, Settled
 from stream_sync.model import (
     DELIVERED,
     Delivered,
@@ -53,7 +54,9 @@ class Outcomes:
         most_consecutive: int,
         halt: Callable[..., None],
         log: Callable[..., None],
+        journal: Journal | None = None,
     ) -> None:
+        """`journal` is told what became of every intent."""
         self._backlog = backlog
         self._gate = gate
         self._letters = letters
@@ -61,6 +64,7 @@ class Outcomes:
         self._most_consecutive = most_consecutive
         self._halt = halt
         self._log = log
+        self._journal = journal
         self._consecutive = 0
         self._doubt: dict[str, None] = {}
         self._writing: dict[asyncio.Task[None], Acknowledgement] = {}
@@ -92,6 +96,8 @@ class Outcomes:
                 offsets += pending.offsets
                 if pending.ts_ms is not None:
                     times.append(pending.ts_ms)
+                if self._journal is not None:
+                    self._enter(pending, "delivered")
                 if pending.followers:
                     self._backlog.start_following(pending, now)
                 if pending.intent.kind == "delete":
@@ -110,7 +116,7 @@ class Outcomes:
     def refuse(self, acknowledgement: Acknowledgement, record: Record, why: Refused | Undecodable) -> None:
         """A record that became no intent because of what is in it: a dead letter."""
         offset = record.offset()
-        self._letter(acknowledgement, [offset or 0], record, why.stage, Rejected(why.code, why.message), 0)
+        self._letter(acknowledgement, [offset or 0], record, why.stage, Rejected(why.code, why.message), 0, None)
 
     def park(self, delete: Pending, done: Callable[[], None]) -> None:
         """Puts a Delete aside in the held topic and settles it when Kafka has it; then, or when that was given up, it
@@ -120,7 +126,7 @@ class Outcomes:
         async def write() -> None:
             try:
                 await self._letters.park(delete.record)
-                self._settled(delete, "parked")
+                self._settled(delete, "parked", "delete_budget")
             finally:
                 done()
 
@@ -128,7 +134,7 @@ class Outcomes:
 
     def superseded(self, pending: Pending) -> None:
         """An intent that no longer has to be sent."""
-        self._settled(pending, "ignored")
+        self._settled(pending, "ignored", "superseded", sent=False)
 
     async def finish(self, budget: float) -> None:
         """Waits for dead letters under way; what is not acknowledged within `budget` seconds stays unsettled."""
@@ -140,7 +146,7 @@ class Outcomes:
 
     def _other(self, pending: Pending, result: Outcome, now: float) -> None:
         if isinstance(result, (Ignored, Parked)):
-            self._settled(pending, "ignored" if isinstance(result, Ignored) else "parked")
+            self._settled(pending, "ignored" if isinstance(result, Ignored) else "parked", result.reason)
             self._doubted(pending, now)
         elif isinstance(result, Rejected):
             self._reject(pending, result, pending.attempts + 1, now)
@@ -161,7 +167,9 @@ class Outcomes:
 
     def _reject(self, pending: Pending, why: Rejected, attempts: int, now: float) -> None:
         self._doubted(pending, now)
-        self._letter(pending.acknowledgement, pending.offsets, pending.record, "TASK_PUT", why, attempts)
+        self._letter(
+            pending.acknowledgement, pending.offsets, pending.record, "TASK_PUT", why, attempts, pending.intent
+        )
 
     def _doubted(self, pending: Pending, now: float) -> None:
         if pending.followers:
@@ -181,6 +189,7 @@ class Outcomes:
         stage: Stage,
         why: Rejected,
         attempts: int,
+        intent: Intent | None,
     ) -> None:
         self._consecutive += 1
         self._metrics.dead_letter(why.code)
@@ -189,6 +198,9 @@ class Outcomes:
             await self._letters.write(record, stage, why.code, why.message, why.status, attempts)
             acknowledgement.settle(offsets)
             self._metrics.outcomes("rejected", len(offsets))
+            if self._journal is not None:
+                made = () if intent is None else exchanges.of_call()
+                self._journal.tell(Settled(record, offsets, "rejected", intent, why.code, why.status, made))
 
         self._write(write(), acknowledgement)
         if self._consecutive > self._most_consecutive:
@@ -206,9 +218,16 @@ class Outcomes:
             self._log("letter_failed", error=type(error).__name__)
             self._halt("letter_failed")
 
-    def _settled(self, pending: Pending, outcome: OutcomeName) -> None:
+    def _settled(self, pending: Pending, outcome: OutcomeName, why: str, *, sent: bool = True) -> None:
         pending.acknowledgement.settle(pending.offsets)
         self._metrics.outcomes(outcome, len(pending.offsets))
+        if self._journal is not None:
+            self._enter(pending, outcome, why, sent=sent)
+
+    def _enter(self, pending: Pending, outcome: OutcomeName, why: str = "", *, sent: bool = True) -> None:
+        assert self._journal is not None
+        made = exchanges.of_call() if sent else ()
+        self._journal.tell(Settled(pending.record, pending.offsets, outcome, pending.intent, why, exchanges=made))
 
 
 async def _end(letters: Sequence[asyncio.Task[None]], budget: float) -> None:

@@ -52,6 +52,14 @@ class Forward:
         self.positions = dict(starts)
         await self._ask(self._assign)
 
+    async def starts(self, since_ms: int | None = None) -> dict[int, int]:
+        """Partition to its first offset, or to the first one of a record that is not older than `since_ms`
+        (milliseconds since the epoch, by the records' own times in Kafka)."""
+        bounds = await self.bounds()
+        if since_ms is None or not bounds:
+            return {number: bound.low for number, bound in bounds.items()}
+        return await self._ask(lambda: self._starts(since_ms, bounds))
+
     async def to_end(self) -> AsyncIterator[list[Record]]:
         """The records from where it stands to the end as of now; sometimes none at a time. Raises StreamSyncError."""
         if not self.positions:
@@ -85,6 +93,11 @@ class Forward:
             number: Bounds(*self.consumer.get_watermark_offsets(place, timeout=TIMEOUT))
             for number, place in places.items()
         }
+
+    def _starts(self, since_ms: int, bounds: Mapping[int, Bounds]) -> dict[int, int]:
+        asked = [TopicPartition(self.topic, number, since_ms) for number in bounds]
+        found = self.consumer.offsets_for_times(asked, timeout=TIMEOUT)
+        return {place.partition: place.offset if place.offset >= 0 else bounds[place.partition].high for place in found}
 
     def _assign(self) -> None:
         bounds = self._bounds()

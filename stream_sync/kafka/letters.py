@@ -93,7 +93,7 @@ class Letters:
         """How many partitions the topic has, 0 where it could not be created; asked until it is there."""
         while True:
             if topic.name not in self._known:
-                opening = asyncio.to_thread(self._open, topic)
+                opening = asyncio.to_thread(open_topic, self._admin, topic, self._log)
                 self._known[topic.name] = asyncio.get_running_loop().create_task(opening)
             known = self._known[topic.name]
             try:
@@ -148,24 +148,25 @@ class Letters:
             producer.poll(0.1)
         producer.flush(1.0)
 
-    def _open(self, topic: LetterTopic) -> int:
-        """Makes sure the topic is there where the broker lets us; its partition count, 0 where it is not there. Raises
-        KafkaException or TimeoutError where Kafka does not say, or where somebody else made it just now."""
-        admin = AdminClient(self._admin)
-        found = admin.list_topics(timeout=TIMEOUT).topics.get(topic.name)
-        if found is not None and found.error is None:
-            if topic.retention_ms < 0:
-                _refuse_expiry(admin, topic.name)
-            return len(found.partitions)
-        new = NewTopic(topic.name, topic.partitions, config={"retention.ms": str(topic.retention_ms)})
-        try:
-            admin.create_topics([new], request_timeout=TIMEOUT)[topic.name].result(TIMEOUT)
-        except (KafkaException, TimeoutError) as exception:
-            if _code_of(exception) == "TOPIC_ALREADY_EXISTS":
-                raise
-            self._log("topic_not_created", topic=topic.name, code=_code_of(exception))
-            return 0
-        return topic.partitions
+
+def open_topic(admin_properties: Mapping[str, Any], topic: LetterTopic, log: Callable[..., None]) -> int:
+    """Makes sure the topic is there where the broker lets us; its partition count, 0 where it is not there. Blocks.
+    Raises KafkaException or TimeoutError where Kafka does not say, or where somebody else made it just now."""
+    admin = AdminClient(dict(admin_properties))
+    found = admin.list_topics(timeout=TIMEOUT).topics.get(topic.name)
+    if found is not None and found.error is None:
+        if topic.retention_ms < 0:
+            _refuse_expiry(admin, topic.name)
+        return len(found.partitions)
+    new = NewTopic(topic.name, topic.partitions, config={"retention.ms": str(topic.retention_ms)})
+    try:
+        admin.create_topics([new], request_timeout=TIMEOUT)[topic.name].result(TIMEOUT)
+    except (KafkaException, TimeoutError) as exception:
+        if _code_of(exception) == "TOPIC_ALREADY_EXISTS":
+            raise
+        log("topic_not_created", topic=topic.name, code=_code_of(exception))
+        return 0
+    return topic.partitions
 
 
 def _code_of(exception: KafkaException | TimeoutError) -> str:

@@ -88,6 +88,8 @@ SOURCES = [
     Case("wh.marts.orders", f"{'x' * 250}  #!", "sources.orders.topic", "at most 249 characters"),
     Case("wh.marts.orders", "..  #!", "sources.orders.topic", "is not a Kafka topic"),
     Case("wh.marts.orders", "acme.gold.dlq", "activations.gold", "would be the topic of sources.orders"),
+    Case("mode: mirror", "mode: mirror\n    outcomes: maybe  #!", "activations.gold.outcomes", "`on` or `off`"),
+    Case("mode: mirror", "mode: mirror\n    outcomes: {key: abc}  #!", "activations.gold.outcomes.key", "at least 16"),
     Case("wh.marts.orders", "acme.gold.held", "activations.gold", "would be the topic of sources.orders"),
     Case("    topic: wh.marts.orders", "    format: debezium", "sources.orders.topic", "is missing; add `topic: …`"),
     Case("  orders:\n    topic: wh.marts.orders", "  orders:  #!", "sources.orders", "not nothing"),

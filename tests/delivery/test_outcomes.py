@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from stream_sync.delivery import exchanges
 from stream_sync.delivery.coalesce import SPLIT_AFTER
 from stream_sync.delivery.outcomes import GIVE_UP_AFTER, MOST_IN_DOUBT, Outcomes
 from stream_sync.delivery.pacing import Gate
 from stream_sync.delivery.pending import Pending
+from stream_sync.delivery.ports import Settled
 from stream_sync.model import (
     DELIVERED,
     Delivered,
@@ -59,6 +61,16 @@ class Letters:
         self.parked.append(record.offset())
 
 
+class Journal:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Settled] = []
+
+    def tell(self, settled: Settled) -> None:
+        self.told.append(settled)
+
+
 class Settling:
     """The outcomes of a lane with real parts around them."""
 
@@ -67,6 +79,7 @@ class Settling:
         self.ack = Ack()
         self.gate = Gate(8, lambda: 0.5)
         self.letters = Letters()
+        self.journal = Journal()
         registry = CollectorRegistry()
         self._sample = registry.get_sample_value
         self.halts: list[tuple[str, bool]] = []
@@ -79,6 +92,7 @@ class Settling:
             most_consecutive,
             self._halt,
             lambda event, **fields: self.logged.append(event),
+            self.journal,
         )
 
     def _halt(self, reason: str, *, message: str | None = None, curable: bool = False) -> None:
@@ -376,3 +390,47 @@ async def test_a_parked_delete_settles_when_kafka_has_it() -> None:
     assert not settling.ack.owed
     assert done
     assert (settling.letters.parked, settling.counted("parked")) == ([1], 1)
+
+
+async def test_the_journal_is_told_what_became_of_each_with_the_requests_of_its_call() -> None:
+    settling = Settling()
+    for person in ("ann", "ben", "cid", "dan"):
+        settling.lane.add(intent("insert", person, ROW), settling.ack)
+    settling.lane.add(intent("update", "ann", ROW), settling.ack)
+    exchanges.begin()
+    exchanges.note("users_track", "201")
+
+    settling.answer(DELIVERED, Ignored("unknown_person"), REJECTED, Retry("timeout"))
+    await until(settling)
+
+    told = [(each.offsets, each.outcome, each.code, each.status) for each in settling.journal.told]
+    assert told == [
+        ([1, 5], "delivered", "", None),
+        ([2], "ignored", "unknown_person", None),
+        ([3], "rejected", "invalid_attribute", 400),
+    ]
+    assert [each.exchanges for each in settling.journal.told] == [[("users_track", "201")]] * 3
+
+
+async def test_what_was_not_sent_is_told_without_requests() -> None:
+    settling = Settling()
+    exchanges.begin()
+    exchanges.note("users_track", "201")
+    delete = settling.lane.add(intent("delete"), settling.ack)
+    settling.ack.give_out(9)
+
+    settling.outcomes.superseded(delete)
+    settling.outcomes.refuse(settling.ack, Told(0, 9), WORDS)
+    await until(settling)
+
+    told = [(each.offsets, each.outcome, each.code, each.exchanges) for each in settling.journal.told]
+    assert told == [([1], "ignored", "superseded", ()), ([9], "rejected", "invalid_json", ())]
+
+
+def test_of_many_requests_the_last_ones_are_kept() -> None:
+    exchanges.begin()
+    for status in range(exchanges.MOST + 5):
+        exchanges.note("users_track", str(status))
+
+    assert len(exchanges.of_call()) == exchanges.MOST
+    assert exchanges.of_call()[-1] == ("users_track", str(exchanges.MOST + 4))

@@ -12,7 +12,7 @@ from stream_sync.config.problems import Place, Report
 from stream_sync.config.rules.parts import Parts
 
 MAX_LENGTH = 249
-SUFFIXES = (".dlq", ".held")
+SUFFIXES = (".dlq", ".held", ".outcomes")
 
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
@@ -34,7 +34,7 @@ def check_topics(parts: Parts, report: Report) -> None:
             other = taken.setdefault(_collision(topic), f"activations.{name}")
             if other != f"activations.{name}":
                 report.problem(place, f"its topic {topic} would be {other}, at least to Kafka; choose another name")
-        longest = f"{parts.name}.{name}{SUFFIXES[-1]}"
+        longest = f"{parts.name}.{name}{max(SUFFIXES, key=len)}"
         if parts.name and len(longest) > MAX_LENGTH:
             report.problem(
                 place, f"is too long: a topic of Kafka has at most {MAX_LENGTH} characters, {longest[:40]}… more"
