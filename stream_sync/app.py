@@ -19,8 +19,12 @@ from typing import Any
 
 import msgspec
 
-from stream_sync.admin import STARTING, Admin
+from stream_sync.admin.console import Console
+from stream_sync.admin.lanes import Standing
+from stream_sync.admin.letters import KafkaLetters, Mask
+from stream_sync.admin.server import STARTING, Admin
 from stream_sync.config.settings import Config
+from stream_sync.delivery.lane import Lane
 from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.letters import Letters
 from stream_sync.kafka.properties import admin_properties, producer_properties
@@ -146,7 +150,13 @@ class Service:
         settings = self._config.admin
         if settings is None:
             return None
-        admin = Admin(settings.host, settings.port, self._registry, self._is_healthy, self._states)
+        console = None
+        if settings.console != "off":
+            letters = KafkaLetters(self._config, Mask())
+            console = Console(
+                self._config, version("stream-sync"), self._registry, self._standings, letters, logs.add_secret
+            )
+        admin = Admin(settings.host, settings.port, self._registry, self._is_healthy, self._states, console)
         try:
             await admin.start()
         except OSError as error:
@@ -163,10 +173,14 @@ class Service:
         return time.monotonic() - min(times) < HEALTHY_SECONDS
 
     def _states(self) -> Mapping[str, str]:
-        return {
-            name: wired.lane.standing.state if wired.lane.polled_at is not None else STARTING
-            for name, wired in self._lanes.items()
-        }
+        return {name: standing.state for name, standing in self._standings().items()}
+
+    def _standings(self) -> Mapping[str, Standing]:
+        return {name: _standing(wired.lane) for name, wired in self._lanes.items()}
+
+
+def _standing(lane: Lane) -> Standing:
+    return Standing(STARTING if lane.polled_at is None else lane.standing.state, lane.standing.halted)
 
 
 def _hash(config: Config) -> str:

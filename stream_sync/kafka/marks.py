@@ -28,6 +28,12 @@ class Marks(msgspec.Struct, frozen=True):
         """Whether the letter at this offset is done with."""
         return offset < self.before or any(first <= offset < end for first, end in self.ranges)
 
+    def open_between(self, low: int, high: int) -> int:
+        """How many of the offsets from `low` on and before `high` are not done."""
+        first = max(low, self.before)
+        done = sum(max(0, min(end, high) - max(start, first)) for start, end in self.ranges)
+        return max(0, high - first - done)
+
     def encode(self) -> str:
         """The ranges, for the commit's metadata."""
         texts, size = [], 2

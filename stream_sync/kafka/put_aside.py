@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -95,7 +95,7 @@ class PutAside:
         self.marks: dict[int, Marks] = {}
         """What was done with as of `read`."""
 
-    async def read(self, *, done: bool = False) -> AsyncIterator[tuple[Letter, Record]]:
+    async def read(self, *, done: bool = False) -> AsyncGenerator[tuple[Letter, Record], None]:
         """The letters there are now, oldest first in each partition; those that are done with as well if `done`."""
         forward = Forward(self._properties, self.topic, self.topic)
         try:
@@ -111,6 +111,16 @@ class PutAside:
                     is_open = not self.marks[number].has(offset)
                     if (is_open or done) and (letter := letter_of(record, is_open=is_open)) is not None:
                         yield letter, record
+        finally:
+            await forward.close()
+
+    async def count(self) -> int:
+        """How many letters are open, as offsets tell: gaps in them count."""
+        forward = Forward(self._properties, self.topic, self.topic)
+        try:
+            bounds = await forward.bounds()
+            marks = await self._committed(forward)
+            return sum(marks[number].open_between(bound.low, bound.high) for number, bound in bounds.items())
         finally:
             await forward.close()
 

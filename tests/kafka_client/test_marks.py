@@ -33,3 +33,10 @@ def test_nothing_and_somebody_else_s_metadata_read_as_no_ranges() -> None:
     assert decode(-1001, None) == Marks()
     assert decode(7, "somebody else's") == Marks(7)
     assert decode(7, '{"w":1}') == Marks(7)
+
+
+@given(st.sets(st.integers(0, END - 1)), st.integers(0, END), st.integers(0, END))
+def test_the_open_ones_are_counted_within_what_the_topic_still_has(still_open: set[int], low: int, high: int) -> None:
+    marks = marked(sorted(still_open), END)
+
+    assert marks.open_between(low, high) == sum(low <= offset < high for offset in still_open)

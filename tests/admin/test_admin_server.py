@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from stream_sync.admin import Admin
+from stream_sync.admin.server import Admin
 
 
 class Service:

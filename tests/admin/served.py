@@ -1,0 +1,108 @@
+"""A console served on this machine, of a config and of lanes that are only numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from stream_sync.admin import views
+from stream_sync.admin.console import Console
+from stream_sync.admin.lanes import Standing
+from stream_sync.admin.server import Admin
+from stream_sync.config.load import load
+from stream_sync.errors import StreamSyncError
+from stream_sync.observability.metrics import Metrics, Registry
+
+TOKEN = "made-up-token-of-this-test"
+CONFIG: dict[str, Any] = {
+    "name": "acme",
+    "kafka": {"bootstrap.servers": "127.0.0.1:1", "socket.timeout.ms": 1000},
+    "sources": {"people": {"topic": "wh.people", "key": ["id"], "before": "full"}},
+    "destinations": {"braze": {"type": "braze", "url": "http://127.0.0.1:1", "api_key": "x"}},
+    "activations": {
+        "gold": {
+            "source": "people",
+            "destination": "braze",
+            "mode": "update",
+            "identifier": {"external_id": "id"},
+            "attributes": ["name"],
+        }
+    },
+}
+
+
+class Letters:
+    """Letters that were made up; see `admin.letters.Letterbox`."""
+
+    def __init__(self) -> None:
+        self.open = [
+            views.Letter(
+                0, 3, 1, 70, "email_bad_format", "TASK_PUT", "201", "1", "2026-11-22T10:00:00Z", "email", "a1"
+            ),
+            views.Letter(0, 4, 0, 71, "no_key", "TRANSFORMATION", "", "0", "2026-11-22T10:01:00Z", "no key", "b2"),
+        ]
+        self.reachable = True
+
+    async def count(self, activation: str) -> int:
+        return len(self.open)
+
+    async def read(self, activation: str, which: views.PutAside, limit: int, code: str | None) -> views.Letters:
+        if not self.reachable:
+            raise StreamSyncError("topic 'x' cannot be read (_TRANSPORT): see that Kafka runs")
+        found = [letter for letter in self.open if code in (None, letter.code)]
+        return views.Letters(
+            f"acme.{activation}.dlq", len(self.open), dict(Counter(e.code for e in found)), found[:limit]
+        )
+
+
+class Site:
+    """The console as its users reach it."""
+
+    def __init__(self, admin: Admin, metrics: Metrics, standings: dict[str, Standing], letters: Letters) -> None:
+        self.url = f"http://127.0.0.1:{admin.port}"
+        self.lane = metrics.lane("gold")
+        self.metrics = metrics
+        self.standings = standings
+        self.letters = letters
+
+    async def ask(
+        self, path: str, method: str = "GET", *, token: str | None = None, body: object = None, **headers: str
+    ) -> tuple[int, Any, Mapping[str, str]]:
+        """Status, JSON and headers."""
+        shown = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        shown |= {name.replace("_", "-"): value for name, value in headers.items()}
+        content = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, self.url + path, data=content, headers=shown) as response,
+        ):
+            return response.status, json.loads(await response.read() or b"null"), response.headers
+
+    async def headers(self, path: str) -> Mapping[str, str]:
+        """Of an answer that need not be JSON."""
+        async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
+            return response.headers
+
+
+@contextlib.asynccontextmanager
+async def site(folder: Path, console: str = "write", token: str = TOKEN) -> AsyncIterator[Site]:
+    """`token`: as the config has it."""
+    path = folder / "config.yaml"
+    path.write_text(json.dumps({**CONFIG, "admin": {"port": 0, "console": console, "token": token}}))
+    registry = Registry()
+    metrics = Metrics(registry)
+    standings = {"gold": Standing("running")}
+    letters = Letters()
+    made = Console(load(path, {}).config, "1.2.3", registry, lambda: standings, letters, lambda _text: None)
+    admin = Admin("127.0.0.1", 0, registry, lambda: True, lambda: {"gold": "running"}, made)
+    await admin.start()
+    try:
+        yield Site(admin, metrics, standings, letters)
+    finally:
+        await admin.stop()
