@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from stream_sync.sandbox.server import Sandbox
 from tests.e2e.stage import Stage
+from tests.oracle.destination import Oracle
 from tests.rig.client import Kafka
 
 
 @pytest.fixture
 async def stage(kafka: Kafka, prefix: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    """A table, its topic (not created yet), a workspace and the config of a mirror between them."""
-    async with Sandbox(journal=True) as sandbox:
-        yield Stage(kafka, prefix, sandbox, tmp_path)
+    """A table, its topic (not created yet), the oracle's account and the config of a mirror between them. Whatever a
+    test is about, in the end the oracle has its say."""
+    async with Oracle() as oracle:
+        stage = Stage(kafka, prefix, oracle, tmp_path)
+        yield stage
+        assert stage.verdict.violations == []

@@ -1,9 +1,10 @@
-"""A small table, the topic of its changes, a simulated workspace, and the service between them.
+"""A small table, the topic of its changes, the oracle as the destination, and the service between them.
 
 Invariants:
 - The service runs as a process of its own where the test is about processes, else inside the test's: quick, and its
   metrics are at hand.
 - The same test gives the same records: keys, values and times are made from its own calls.
+- Every change of a row gives it another `version`, so that the oracle sees how old what is written is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -22,18 +24,22 @@ from confluent_kafka import KafkaException, Message
 from stream_sync.app import Result, Service
 from stream_sync.config.load import load
 from stream_sync.config.settings import Config
+from stream_sync.config.values import parse_duration
 from stream_sync.observability.metrics import Registry
 from stream_sync.sandbox.debezium import Row, Table, Written, change, key_change, tombstone
-from stream_sync.sandbox.server import Sandbox
-from stream_sync.sandbox.workspace import Entry, Journal, Workspace
 from stream_sync.wiring import RunOptions
 from tests.e2e import service
 from tests.e2e.oracle import People, differences
 from tests.e2e.service import Running
+from tests.oracle.destination import Account, Oracle
+from tests.oracle.history import VERSION, History, State
+from tests.oracle.journal import Entry, Journal
+from tests.oracle.verdict import Promise, Verdict, judge
 from tests.rig.client import Kafka, Outgoing
 
 ACTIVATION = "everyone"
-TYPES = {"id": "text", "name": "text", "tier": "text", "score": "int"}
+TYPES = {"id": "text", "name": "text", "tier": "text", "score": "int", VERSION: "int"}
+KEY = "a-key"
 STARTED = 1_700_000_000
 """When the table's first change was committed, in seconds since the epoch; each further one a second later."""
 LIMIT = 30.0
@@ -45,11 +51,15 @@ class Warehouse:
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
+        self.history = History()
+        self.identify: Callable[[Row], str] = lambda row: row["id"]
+        self.is_member: Callable[[Row], bool] = lambda _row: True
+        """Whom a row is, and whether they are in the segment: for the history."""
         self._table = Table("wh", "marts", "people", ("id",))
         self._position = 0
 
     def insert(self, who: str, **values: Any) -> list[Written]:
-        self.rows[who] = {"id": who, "name": None, "tier": None, "score": 0, **values}
+        self.rows[who] = self._new({"id": who, "name": None, "tier": None, "score": 0, **values})
         return [self._change("c", None, self.rows[who])]
 
     def inserts(self, number: int, start: int = 0) -> list[Written]:
@@ -57,8 +67,9 @@ class Warehouse:
         return [record for n in range(start, start + number) for record in self.insert(f"p{n}", name=f"Name {n}")]
 
     def update(self, who: str, **values: Any) -> list[Written]:
+        """Without values: one that changes nothing."""
         before = self.rows[who]
-        self.rows[who] = {**before, **values}
+        self.rows[who] = self._new({**before, **values}) if values else before
         return [self._change("u", before, self.rows[who])]
 
     def delete(self, who: str) -> list[Written]:
@@ -69,8 +80,9 @@ class Warehouse:
     def rename(self, who: str, new: str) -> list[Written]:
         """Another primary key."""
         before = self.rows.pop(who)
-        self.rows[new] = {**before, "id": new}
+        self.rows[new] = self._new({**before, "id": new})
         self._position += 1
+        self._note(before, self.rows[new])
         return list(key_change(self._table, before, self.rows[new], STARTED + self._position, self._position))
 
     def truncate(self) -> list[Written]:
@@ -78,8 +90,21 @@ class Warehouse:
         value = {"before": None, "after": None, "op": "t", "ts_ms": STARTED * 1000, "source": {"table": "people"}}
         return [Written(b"", json.dumps(value).encode())]
 
+    def _new(self, row: Row) -> Row:
+        """With the version of the next change."""
+        return {**row, VERSION: self._position + 1}
+
+    def _note(self, before: Row | None, after: Row | None) -> None:
+        was, now = (None if row is None or not self.is_member(row) else self.identify(row) for row in (before, after))
+        at = time.monotonic()
+        if was is not None and was != now:
+            self.history.add(was, State(self._position, at, None))
+        if now is not None and after is not None and after != before:
+            self.history.add(now, State(self._position, at, after))
+
     def _change(self, op: Any, before: Row | None, after: Row | None) -> Written:
         self._position += 1
+        self._note(before, after)
         return change(self._table, op, before, after, STARTED + self._position, self._position)
 
 
@@ -123,29 +148,29 @@ class Inside:
 class Stage:
     """One activation with everything around it."""
 
-    def __init__(self, kafka: Kafka, prefix: str, sandbox: Sandbox, folder: Path) -> None:
+    def __init__(self, kafka: Kafka, prefix: str, oracle: Oracle, folder: Path) -> None:
         self.kafka = kafka
-        self.sandbox = sandbox
+        self.oracle = oracle
         self.folder = folder
         self.table = Warehouse()
         self.topic = f"{prefix}.people"
         self.group = f"{prefix}.{ACTIVATION}"
         self.dead_letters = f"{self.group}.dlq"
         self.held = f"{self.group}.held"
-        self.workspace: Workspace = sandbox.workspace("braze", prefix)
+        self.workspace: Account = oracle.account(prefix)
         self.activation: dict[str, Any] = {
             "source": "people",
             "destination": "braze",
             "mode": "mirror",
             "identifier": {"external_id": "id"},
-            "attributes": ["name", "tier", "score"],
+            "attributes": ["name", "tier", "score", VERSION],
             "deletes": {"after": "300ms", "max": 1000, "per": "1h"},
             "batch": {"max_wait": "20ms"},
         }
         self.braze: dict[str, Any] = {
             "type": "braze",
-            "url": sandbox.address("braze", prefix),
-            "api_key": "a-key",
+            "url": oracle.address(prefix),
+            "api_key": KEY,
             "spacing": "50ms",
         }
         self.source: dict[str, Any] = {"topic": self.topic, "before": "full", "types": TYPES}
@@ -203,24 +228,31 @@ class Stage:
 
     @property
     def people(self) -> People:
-        """The people in the workspace, without what Braze adds itself."""
-        own = ("braze_id", "external_id")
-        people = self.workspace.people.items()
-        return {who: {name: value for name, value in person.items() if name not in own} for who, person in people}
+        """The people in the workspace, without their identifiers and versions."""
+        return {who: without(person, VERSION, "external_id") for who, person in self.workspace.people.items()}
 
     @property
     def wrong(self) -> list[str]:
         """Where the workspace is not as the table."""
-        rows = self.table.rows.items()
         names = self.activation["attributes"]
-        return differences(
-            {who: {name: row[name] for name in names if row[name] is not None} for who, row in rows}, self.people
-        )
+        rows = {
+            who: {name: row[name] for name in names if row[name] is not None} for who, row in self.table.rows.items()
+        }
+        people = self.workspace.people.items()
+        return differences(rows, {who: without(person, "external_id") for who, person in people})
 
     @property
     def journal(self) -> Journal:
-        assert self.workspace.journal is not None
         return self.workspace.journal
+
+    @property
+    def verdict(self) -> Verdict:
+        """The oracle's, on everything that was asked of it so far."""
+        deletes = self.activation.get("deletes")
+        promise = Promise(self.activation["mode"])
+        if deletes is not None:
+            promise = promise._replace(most_deletes=deletes["max"], per=parse_duration(deletes["per"]))
+        return judge(self.journal, self.table.history, promise)
 
     @property
     def deleted(self) -> list[str]:
@@ -234,14 +266,17 @@ class Stage:
 
     async def run(self, *arguments: str) -> Running:
         """As a process, to its end."""
+        self.journal.session(KEY, time.monotonic())
         return await service.run(self.config, self.folder, *arguments)
 
     def process(self, *arguments: str) -> AbstractAsyncContextManager[Running]:
+        self.journal.session(KEY, time.monotonic())
         return service.service(self.config, self.folder, *arguments)
 
     @contextlib.asynccontextmanager
     async def inside(self, **options: Any) -> AsyncIterator[Inside]:
         """In the test's process, with these `RunOptions`; stopped in order at the end."""
+        self.journal.session(KEY, time.monotonic())
         registry = Registry()
         running = Service(self._load(), RunOptions(**options), registry)
         run = asyncio.create_task(running.run())
@@ -265,3 +300,8 @@ class Stage:
         path = self.folder / "inside.yaml"
         path.write_text(json.dumps(self.config))
         return load(path, os.environ).config
+
+
+def without(person: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The values of a person but for these."""
+    return {name: value for name, value in person.items() if name not in names}

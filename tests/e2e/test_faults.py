@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from stream_sync.sandbox.faults import NONE, Faults
-from stream_sync.sandbox.workspace import Entry
 from tests.e2e.service import until
 from tests.e2e.stage import Stage
+from tests.oracle.journal import Entry
 
 
 @pytest.fixture(autouse=True)

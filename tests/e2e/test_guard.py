@@ -135,6 +135,7 @@ async def test_the_old_identifier_is_deleted_only_after_the_new_one_was_accepted
     stage.activation["identifier"] = {"external_id": "name"}
     stage.activation["attributes"] = ["score"]
     table = stage.table
+    table.identify = lambda row: row["name"]
     stage.create()
     stage.write(table.insert("1", name="ann"), table.insert("2", name="bob"))
     await stage.catch_up()
@@ -153,6 +154,7 @@ async def test_the_old_identifier_is_deleted_only_after_the_new_one_was_accepted
 async def test_the_same_person_under_two_spellings_is_not_deleted(stage: Stage) -> None:
     stage.activation["identifier"] = {"external_id": "lower(name)"}
     table = stage.table
+    table.identify = lambda row: row["name"].strip().lower()
     stage.create()
     stage.write(table.insert("1", name="Ann"))
     await stage.catch_up()
@@ -211,6 +213,7 @@ async def test_who_comes_back_after_the_delete_is_written_after_the_same_wait(st
 async def test_leaving_the_segment_deletes_and_never_having_been_in_it_does_not(stage: Stage) -> None:
     stage.activation["where"] = "tier = 'gold'"
     table = stage.table
+    table.is_member = lambda row: row["tier"] == "gold"
     stage.create(2)
     stage.write(table.insert("in", tier="gold"), table.insert("out", tier="tin"), table.insert("null"))
     await stage.catch_up()
