@@ -26,6 +26,7 @@ from stream_sync.errors import FatalError, HaltError
 from stream_sync.kafka.cleanup import is_compacted
 from stream_sync.kafka.client_log import News
 from stream_sync.kafka.offsets import Commit, Offsets
+from stream_sync.kafka.polls import Polls
 from stream_sync.kafka.progress import decode
 from stream_sync.kafka.starting import Start, starts
 from stream_sync.model import Record
@@ -101,8 +102,12 @@ class LaneConsumer:
         """The partitions this process owns now. Changed on the owner thread only."""
         self.partitions = 0
         """How many partitions the topic has; known after `start`, and again with each assignment."""
-        self.polled_at = time.monotonic()
-        """When the consumer was last polled (monotonic seconds)."""
+        self._polls = Polls(time.monotonic(), self.session_timeout / 2)
+
+    @property
+    def polled_at(self) -> float:
+        """When the consumer was last polled (monotonic seconds) and sure of its partitions: see `polls`."""
+        return self._polls.at
 
     async def start(self) -> dict[int, int]:
         """Joins the group and returns the last stable offset of every partition as of now.
@@ -195,9 +200,9 @@ class LaneConsumer:
         return ends
 
     def _take(self, most: int, wait: float) -> Taken:
-        self.polled_at = time.monotonic()
+        self._polls.note(time.monotonic())
         messages = self._client.consume(most, wait)
-        self.polled_at = time.monotonic()
+        self._polls.note(time.monotonic())
         if self._arrived:
             self._welcome()
         if self._failure is not None:

@@ -1,0 +1,71 @@
+"""Whatever happens in whatever order: nothing lost, nothing out of order, nobody twice in flight, nobody deleted beyond
+the budget. Whole lanes in virtual time; each seed is another course of events."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.simulation.world import World, simulate
+
+PEOPLE = 40
+
+
+async def storm(world: World, *, seconds: float, deletes: bool) -> None:
+    """Rows change while pods come, go and die, commits are refused, and the destination fails."""
+    random = world.random
+    world.inserts(PEOPLE)
+    world.start()
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
+        for _ in range(random.randrange(30)):
+            who = f"p{random.randrange(PEOPLE)}"
+            if deletes and who in world.rows and random.random() < 0.1:
+                world.delete(who)
+            else:
+                world.write(who, score=random.randrange(8))
+        if random.random() < 0.2:
+            world.topic.gap(random.randrange(len(world.topic.logs)), random.randint(1, 3))
+        await asyncio.sleep(random.random() * 0.5)
+        await _something_happens(world)
+    world.account.is_down = False
+    world.account.failing = world.account.throttling = 0.0
+    for group in world.groups.values():
+        group.refuse_commits = 0.0
+    if not world.pods:
+        world.start()
+    await world.settled()
+
+
+async def _something_happens(world: World) -> None:
+    random, account = world.random, world.account
+    pod = random.choice(world.pods) if world.pods else None
+    match random.randrange(8):
+        case 0 if len(world.pods) < 3:
+            world.start()
+        case 1 if pod is not None and len(world.pods) > 1:
+            await pod.stop(random.random() * 2)
+        case 2 if pod is not None:
+            pod.die()
+        case 3 if pod is not None:
+            pod.lose_everything()
+        case 4:
+            for group in world.groups.values():
+                group.share_out()
+        case 5:
+            account.is_down = not account.is_down
+        case 6:
+            account.failing, account.throttling = random.choice([(0.0, 0.0), (0.2, 0.1), (0.5, 0.0)])
+        case 7:
+            for group in world.groups.values():
+                group.refuse_commits = random.choice([0.0, 0.0, 0.5])
+        case _:
+            pass
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_storm_loses_nothing_and_turns_nothing_round(seed: int) -> None:
+    world = World(seed)
+    simulate(world, lambda world: storm(world, seconds=40.0, deletes=seed % 2 == 0))
+    assert world.wrong == []
