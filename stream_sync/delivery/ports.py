@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from stream_sync.delivery.exchanges import Exchange
 from stream_sync.delivery.pending import Acknowledgement
-from stream_sync.model import Change, Decision, NotAChange, Record, Stage, Undecodable
+from stream_sync.model import Change, Decision, Intent, NotAChange, Record, Stage, Undecodable
+from stream_sync.observability.table import OutcomeName
 
 
 class Assignment(Acknowledgement, Protocol):
@@ -100,3 +102,28 @@ class Letters(Protocol):
 
     async def park(self, record: Record) -> None:
         """Returns when Kafka has the record of a Delete in the held topic."""
+
+
+class Settled(NamedTuple):
+    """What became of an intent, with all that was merged into it."""
+
+    record: Record
+    """The newest of the records it came from."""
+    offsets: Sequence[int]
+    """Of all of them."""
+    outcome: OutcomeName
+    intent: Intent | None = None
+    """None where the record became none because of what is in it."""
+    code: str = ""
+    """Why, where it was not delivered."""
+    status: int | None = None
+    """Of the answer that refused it."""
+    exchanges: Sequence[Exchange] = ()
+    """What the call of the sink made that settled it."""
+
+
+class Journal(Protocol):
+    """Where a lane tells what became of its intents, for `explain`."""
+
+    def tell(self, settled: Settled) -> None:
+        """Returns at once and never raises: nobody waits for it, nothing depends on it."""
