@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from stream_sync.contract.subject import Subject
@@ -15,6 +17,8 @@ from stream_sync.contract.trial import Trial, trial
 from stream_sync.contract.virtual_time import in_virtual_time
 from stream_sync.model import DELIVERED, Delivered, Ignored, Intent, Outcome, Rejected
 from stream_sync.sinks.base import Sink
+from stream_sync.sinks.foreseen import Request
+from stream_sync.sinks.forms import encode
 
 MODES = frozenset(("update", "upsert", "mirror"))
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -77,6 +81,14 @@ def needs_creation(tried: Trial) -> None:
         pytest.skip("a destination that never creates")
 
 
+def is_asked(said: Request, asked: tuple[str, str, Any]) -> bool:
+    """Whether this is the request that was foreseen, an id in braces being anything."""
+    method, path, body = asked
+    parts = [re.escape(part) for part in re.split(r"\{\w+\}", said.target)]
+    told = None if said.body is None else msgspec.json.decode(encode(said.body))
+    return (said.method, told) == (method, body) and re.fullmatch("[^/?]+".join(parts), path) is not None
+
+
 def _code(outcome: Outcome) -> str:
     assert isinstance(outcome, Rejected)
     return outcome.code
@@ -136,6 +148,27 @@ class PeopleContract:
             assert [tried.held(f"p{n}") for n in range(5) if n != 2] == [{0: 1}] * 4
             alone = await tried.deliver(tried.refused("p2"), tried.refused("p9"))
             assert [outcome.code for outcome in alone if isinstance(outcome, Rejected)] == [_code(outcomes[2])] * 2
+
+    @in_virtual_time
+    async def test_it_asks_what_it_says_it_would_ask(self, subject: Subject) -> None:
+        async with trial(subject) as tried:
+            if not tried.foreseen(tried.write("a")):
+                pytest.skip("a sink that does not say what it would ask")
+            needs_creation(tried)
+            everything = {0: "Zoë", 1: 12, 2: True, 3: [1, "b"]}
+            steps = [
+                tried.write("a+b", everything),
+                tried.write("a+b", {**everything, 1: 13}, kind="update", changed=[1]),
+                tried.write("ünïcödé", everything),
+                tried.write("a+b", {0: None}, nulls=tried.sink.default_nulls),
+            ]
+            for intent in (*steps, *([tried.delete("a+b")] if "mirror" in tried.sink.modes else ())):
+                said = tried.foreseen(intent)
+                tried.asked.clear()
+                await tried.deliver(intent)
+                asked = [(method, path, body and msgspec.json.decode(body)) for method, path, body in tried.asked]
+                assert all(any(is_asked(each, one) for each in said) for one in asked)
+                assert all(any(is_asked(each, one) for one in asked) for each in said if not each.only)
 
     @in_virtual_time
     async def test_an_update_creates_nobody(self, subject: Subject) -> None:

@@ -22,7 +22,9 @@ from stream_sync.model import DELIVERED, Intent, Mode, Omitted, Outcome, Parked,
 from stream_sync.sandbox.faults import Faults
 from stream_sync.sandbox.server import Sandbox, Vendor
 from stream_sync.sandbox.workspace import Workspace
-from stream_sync.sinks.http import Http
+from stream_sync.sinks.foreseen import Request
+from stream_sync.sinks.http import Failure, Http, Method, Reply
+from stream_sync.sinks.pace import Pace
 
 SECRET = "canary-key-9f27c1"  # noqa: S105  # made up, to be looked for where it must not be
 ACCOUNT = "main"
@@ -39,6 +41,8 @@ class Trial:
         self.workspace = workspace
         self.settings = settings
         self.told: list[tuple[str, str]] = []
+        self.asked: list[tuple[str, str, bytes | None]] = []
+        """Method, path and body of every request, from the account's address on."""
         self.outcomes: list[Outcome] = []
         self.mode: Mode = "upsert" if "upsert" in sink.modes else "update"
 
@@ -111,6 +115,13 @@ class Trial:
         numbers = {self.subject.attribute(number): number for number in range(500)}
         return {numbers[name]: value for name, value in held.items() if name in numbers and value is not None}
 
+    def foreseen(self, intent: Intent) -> Sequence[Request]:
+        """What the sink says it would ask for this intent."""
+        mode = "mirror" if intent.kind == "delete" else self.mode
+        said = self.sink.requests(self.settings, intent, mode)
+        assert not isinstance(said, Rejected), said
+        return said
+
     async def send(self, *intents: Intent, mode: Mode | None = None) -> list[Outcome]:
         """One attempt for each, in calls of `send` as a lane makes them: of one kind each, several at once."""
         sorts = [[intent for intent in intents if (intent.kind == "delete") is deletes] for deletes in (False, True)]
@@ -169,9 +180,22 @@ async def trial(
         try:
             tried = Trial(subject, made, http, sandbox.workspace(subject.name, ACCOUNT))
             tried.told = told
+            _listen(http, tried.asked)
             yield tried
         finally:
             await http.close()
+
+
+def _listen(http: Http, asked: list[tuple[str, str, bytes | None]]) -> None:
+    exchange = http.request
+
+    async def request(
+        method: Method, path: str, *, endpoint: str, body: bytes | None = None, pace: Pace
+    ) -> Reply | Failure:
+        asked.append((method, path, body))
+        return await exchange(method, path, endpoint=endpoint, body=body, pace=pace)
+
+    http.request = request  # type: ignore[method-assign]  # what goes by is kept, and goes on
 
 
 def _batches(intents: Sequence[Intent], most: int) -> list[Sequence[Intent]]:

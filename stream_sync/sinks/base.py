@@ -17,7 +17,8 @@ from typing import ClassVar, Literal
 import msgspec
 
 from stream_sync.config.settings import DestinationSettings
-from stream_sync.model import Intent, Mode, Omitted, Outcome, Section, Sent, Value
+from stream_sync.model import Intent, Mode, Omitted, Outcome, Rejected, Section, Sent, Value
+from stream_sync.sinks.foreseen import Counted, Load, Request
 from stream_sync.sinks.http import Http, Observe
 
 Notice = Callable[[str, str], None]
@@ -116,6 +117,21 @@ class Sink(abc.ABC):
     @abc.abstractmethod
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         """One call's worth: all deletes or all writes, no person twice, at most `limits` many."""
+
+    @classmethod
+    def requests(cls, settings: DestinationSettings, intent: Intent, mode: Mode) -> Sequence[Request] | Rejected:
+        """What `send` does with this intent alone, made by the same code and sent to nobody: the requests in their
+        order, those that depend on an answer included; or why it refuses to send any. A sink that does not say gives
+        none."""
+        return ()
+
+    @classmethod
+    def loads(
+        cls, settings: DestinationSettings, counted: Sequence[Counted], mode: Mode, most: int | None
+    ) -> Sequence[Load]:
+        """What so many intents take of each of the vendor's limits, in batches of `most` (None = as many as there may
+        be). A sink that does not say gives none."""
+        return ()
 
     @abc.abstractmethod
     async def probe(self) -> Outcome:

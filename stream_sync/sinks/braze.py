@@ -24,11 +24,15 @@ from stream_sync.config.values import Duration, Rate, Secret, SecureUrl, Whole, 
 from stream_sync.model import DELIVERED, Halt, Intent, Mode, Outcome, Rejected, Retry, Section, Throttled
 from stream_sync.sinks import braze_fields, braze_names, braze_replies
 from stream_sync.sinks.base import Finding, Form, Limits, MappedName, Notice, Sink
+from stream_sync.sinks.foreseen import Counted, Load, Request
 from stream_sync.sinks.forms import encode
 from stream_sync.sinks.halving import settle
 from stream_sync.sinks.http import Failure, Http, Observe, Reply
 from stream_sync.sinks.pace import Pace
 
+TRACK, DELETE = "/users/track", "/users/delete"
+UPDATE_ONLY = "_update_existing_only"
+_PLAIN = frozenset((UPDATE_ONLY,))
 MAX_BODY = 4_000_000
 """Bytes of one request; above 4 MB Braze answers 413."""
 
@@ -80,8 +84,8 @@ class Braze(Sink):
         self._settings = _of_braze(settings)
         self._http = http
         track, delete = Pace(self._settings.rate_limit), Pace(self._settings.delete_rate_limit)
-        self._track = _Endpoint("/users/track", "users_track", "users.track", track, braze_replies.read)
-        self._delete = _Endpoint("/users/delete", "users_delete", "users.delete", delete, braze_replies.read_delete)
+        self._track = _Endpoint(TRACK, "users_track", "users.track", track, braze_replies.read)
+        self._delete = _Endpoint(DELETE, "users_delete", "users.delete", delete, braze_replies.read_delete)
 
     @classmethod
     def connect(cls, settings: DestinationSettings, observe: Observe) -> Http:
@@ -120,6 +124,27 @@ class Braze(Sink):
         people = [_object(intent, mode) for intent in intents]
         return await settle(people, partial(self._attempt, self._track, "attributes"))
 
+    @classmethod
+    def requests(cls, settings: DestinationSettings, intent: Intent, mode: Mode) -> Sequence[Request] | Rejected:
+        path, body = TRACK, _body("attributes", [_object(intent, mode)])
+        if intent.kind == "delete":
+            path, body = DELETE, _body(_array(intent.identified_by), [intent.identifier])
+        encoded = _encoded(body)
+        return encoded if isinstance(encoded, Rejected) else [Request("POST", path, body, plain=_PLAIN)]
+
+    @classmethod
+    def loads(
+        cls, settings: DestinationSettings, counted: Sequence[Counted], mode: Mode, most: int | None
+    ) -> Sequence[Load]:
+        own = _of_braze(settings)
+        deletes = sum(each.count for each in counted if each.kind == "delete")
+        writes = sum(each.count for each in counted) - deletes
+        points = sum(each.count * len(each.names) for each in counted if each.kind != "delete")
+        track = -(-writes // min(own.track_batch, most or own.track_batch))
+        delete = -(-deletes // min(own.delete_batch, most or own.delete_batch))
+        loads = [Load(TRACK, track, track, own.rate_limit, data_points=points)]
+        return [*loads, Load(DELETE, delete, delete, own.delete_rate_limit)] if deletes else loads
+
     async def probe(self) -> Outcome:
         """An empty request: Braze looks at the key, then refuses it with 400, so nothing is written."""
         answer = await self._post(self._track, b'{"attributes":[]}')
@@ -141,20 +166,15 @@ class Braze(Sink):
         outcomes: dict[tuple[str, str], Outcome] = {}
         for kind in dict.fromkeys(intent.identified_by for intent in intents):
             people = [intent.identifier for intent in intents if intent.identified_by == kind]
-            settled = await settle(people, partial(self._attempt, self._delete, f"{kind}s"))
+            settled = await settle(people, partial(self._attempt, self._delete, _array(kind)))
             outcomes.update(zip(((kind, person) for person in people), settled, strict=True))
         return [outcomes[intent.identified_by, intent.identifier] for intent in intents]
 
     async def _attempt(self, endpoint: _Endpoint, array: str, people: Sequence[Any]) -> list[Outcome | None]:
         """One request with these people, or none where it would be too large."""
-        try:
-            body = encode({array: people})
-        except (UnicodeEncodeError, RecursionError):
-            return _refused_here(
-                len(people), "unencodable", "a text of this person is not Unicode (half a surrogate pair)"
-            )
-        if len(body) > MAX_BODY:
-            return _refused_here(len(people), "too_large", f"this person alone is more than {MAX_BODY} bytes")
+        body = _encoded(_body(array, people))
+        if isinstance(body, Rejected):  # in a smaller one, perhaps
+            return [body] if len(people) == 1 else [None] * len(people)
         return self._read(endpoint, await self._post(endpoint, body), len(people))
 
     async def _post(self, endpoint: _Endpoint, body: bytes) -> Reply | Failure:
@@ -172,13 +192,30 @@ def _of_braze(settings: DestinationSettings) -> Settings:
     return settings
 
 
+def _array(identifier: str) -> str:
+    """The name of the list of people to be deleted who are known by this identifier."""
+    return f"{identifier}s"
+
+
 def _object(intent: Intent, mode: Mode) -> dict[str, Any]:
     """A person as `/users/track` takes one."""
     if mode == "update" or intent.identified_by == "braze_id":
-        return {**intent.to_send, intent.identified_by: intent.identifier, "_update_existing_only": True}
+        return {**intent.to_send, intent.identified_by: intent.identifier, UPDATE_ONLY: True}
     return {**intent.to_send, intent.identified_by: intent.identifier}
 
 
-def _refused_here(count: int, code: str, message: str) -> list[Outcome | None]:
-    """The outcomes of a request that cannot be made: in a smaller one, perhaps."""
-    return [Rejected(code, message)] if count == 1 else [None] * count
+def _body(array: str, people: Sequence[Any]) -> Mapping[str, Any]:
+    return {array: people}
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes | Rejected:
+    """A request's body, or why a request with this person alone cannot be made."""
+    try:
+        encoded = encode(body)
+    except (UnicodeEncodeError, RecursionError):
+        return Rejected("unencodable", "a text of this person is not Unicode (half a surrogate pair)")
+    return (
+        encoded
+        if len(encoded) <= MAX_BODY
+        else Rejected("too_large", f"this person alone is more than {MAX_BODY} bytes")
+    )

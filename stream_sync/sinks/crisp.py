@@ -23,14 +23,30 @@ from stream_sync.model import DELIVERED, Halt, Ignored, Intent, Mode, Outcome, R
 from stream_sync.sinks import crisp_fields, crisp_names
 from stream_sync.sinks.base import Finding, Form, Limits, MappedName, Notice, Sink
 from stream_sync.sinks.crisp_account import Account
-from stream_sync.sinks.crisp_people import Parts, everything, name_of, new_profile, to_send
+from stream_sync.sinks.crisp_people import (
+    Parts,
+    changes,
+    everything,
+    known_takes,
+    may_create,
+    name_of,
+    new_profile,
+    new_takes,
+    path_of,
+    requests,
+    to_send,
+)
 from stream_sync.sinks.crisp_replies import Meaning, Special
+from stream_sync.sinks.foreseen import Counted, Load, Request
+from stream_sync.sinks.forms import encode
 from stream_sync.sinks.http import Http, Observe, segment
 
 API = "https://api.crisp.chat"
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """An id that no person has: asking for it tells whether the credentials are good, and shows nobody's data."""
 
+A_DAY = {"website": 10_000, "plugin": 5_000}
+"""Requests (Crisp's guide, "Authentication"); more for a plugin on request."""
 MOST_HALF_MADE = 10_000
 
 
@@ -118,6 +134,21 @@ class Crisp(Sink):
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         return await asyncio.gather(*(self._send_one(intent, mode) for intent in intents))
 
+    @classmethod
+    def requests(cls, settings: DestinationSettings, intent: Intent, mode: Mode) -> Sequence[Request] | Rejected:
+        if intent.kind == "delete":
+            return [Request("DELETE", path_of("profile"), None, intent.identifier)]
+        asked = requests(intent, mode)
+        return _UNENCODABLE if any(_is_unencodable(request) for request in asked) else asked
+
+    @classmethod
+    def loads(
+        cls, settings: DestinationSettings, counted: Sequence[Counted], mode: Mode, most: int | None
+    ) -> Sequence[Load]:
+        own = _of_crisp(settings)
+        fewest, most_of_all = (sum(each.count * take(each) for each in counted) for take in (known_takes, new_takes))
+        return [Load("requests", fewest, most_of_all, own.rate_limit, A_DAY[own.tier])]
+
     async def probe(self) -> Outcome:
         meaning = await self._account.ask("GET", "profile", NOBODY)
         return DELIVERED if isinstance(meaning, Special) else _not_yet(meaning)
@@ -135,21 +166,21 @@ class Crisp(Sink):
                 return await self._delete(intent)
             return await self._write(intent, mode)
         except (UnicodeEncodeError, RecursionError):
-            return Rejected("unencodable", "a text of this person is not Unicode (half a surrogate pair)")
+            return _UNENCODABLE
 
     async def _delete(self, intent: Intent) -> Outcome:
         meaning = await self._account.ask("DELETE", "profile", intent.identifier)
         return DELIVERED if meaning is Special.UNKNOWN_PERSON else _decided(meaning)
 
     async def _write(self, intent: Intent, mode: Mode) -> Outcome:
-        may_create = mode != "update" and intent.identified_by == "email"
+        new = may_create(intent, mode)
         parts = everything(intent) if intent.identifier in self._half_made else to_send(intent)
         if parts.profile or parts.data:
             meaning = await self._patch(intent.identifier, parts)
         else:  # all NULL: there is nothing to write, but perhaps somebody to create
-            meaning = Special.UNKNOWN_PERSON if may_create else Ignored("nothing_to_send")
+            meaning = Special.UNKNOWN_PERSON if new else Ignored("nothing_to_send")
         if meaning is Special.UNKNOWN_PERSON:
-            meaning = await self._create(intent) if may_create else Ignored("unknown_person")
+            meaning = await self._create(intent) if new else Ignored("unknown_person")
         if meaning is DELIVERED:
             self._half_made.pop(intent.identifier, None)
         return _decided(meaning)
@@ -169,16 +200,27 @@ class Crisp(Sink):
     async def _patch(self, person: str, parts: Parts) -> Meaning:
         """Profile, then data, each if there is something of it."""
         meaning: Meaning = DELIVERED
-        if parts.profile:
-            meaning = await self._account.ask("PATCH", "profile", person, parts.profile)
-        if parts.data and meaning is DELIVERED:
-            meaning = await self._account.ask("PATCH", "data", person, {"data": parts.data})
+        for kind, body in changes(parts):
+            meaning = await self._account.ask("PATCH", kind, person, body)
+            if meaning is not DELIVERED:
+                break
         return meaning
 
 
 def _of_crisp(settings: DestinationSettings) -> Settings:
     assert isinstance(settings, Settings)
     return settings
+
+
+_UNENCODABLE = Rejected("unencodable", "a text of this person is not Unicode (half a surrogate pair)")
+
+
+def _is_unencodable(request: Request) -> bool:
+    try:
+        encode(request.body), segment(request.person)
+    except (UnicodeEncodeError, RecursionError):
+        return True
+    return False
 
 
 def _decided(meaning: Meaning) -> Outcome:

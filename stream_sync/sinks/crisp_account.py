@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Literal
 
 from stream_sync.config.values import Rate
 from stream_sync.model import Retry, Throttled
+from stream_sync.sinks.crisp_people import Kind, path_of
 from stream_sync.sinks.crisp_quota import Quota
 from stream_sync.sinks.crisp_replies import Meaning, read
+from stream_sync.sinks.foreseen import PERSON
 from stream_sync.sinks.forms import encode
 from stream_sync.sinks.http import Http, Method, segment
 from stream_sync.sinks.pace import Pace
-
-Kind = Literal["profile", "data"]
 
 
 class Account:
@@ -39,7 +38,7 @@ class Account:
     ) -> Meaning:
         """`person`: an e-mail or a people_id, empty for a new one. Raises UnicodeEncodeError or RecursionError for what
         cannot be written as JSON or in an address."""
-        path = f"/people/{kind}/{segment(person)}" if person else f"/people/{kind}"
+        path = path_of(kind).replace(PERSON, segment(person)) if person else path_of(kind, new=True)
         encoded = None if body is None else encode(body)
         endpoint = f"{kind}_{method.lower()}"
         if not self._quota.is_refusing:

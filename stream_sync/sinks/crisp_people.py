@@ -9,12 +9,15 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 import msgspec
 
-from stream_sync.model import Intent, Section, Sent
+from stream_sync.model import Intent, Mode, Section, Sent
+from stream_sync.sinks.foreseen import PERSON, Counted, Request
+
+Kind = Literal["profile", "data"]
 
 _DATA = "data."
 _OBJECTS = frozenset(("company", "person"))
@@ -52,6 +55,55 @@ def new_profile(email: str, profile: Mapping[str, Any]) -> dict[str, Any]:
     if not person.get("nickname"):
         person = {**person, "nickname": email.partition("@")[0] or email}
     return {**profile, "email": email, "person": person}
+
+
+def changes(parts: Parts) -> Iterator[tuple[Kind, Mapping[str, Any]]]:
+    """What is changed where, in order, each if there is something of it: its address and the body."""
+    if parts.profile:
+        yield "profile", parts.profile
+    if parts.data:
+        yield "data", {"data": parts.data}
+
+
+def may_create(intent: Intent, mode: Mode) -> bool:
+    """Whether somebody whom Crisp does not know is created."""
+    return mode != "update" and intent.identified_by == "email"
+
+
+def requests(intent: Intent, mode: Mode) -> list[Request]:
+    """What is asked of Crisp for somebody who is to be written, in order."""
+    person, parts, new = intent.identifier, to_send(intent), may_create(intent, mode)
+    found = "if Crisp knows the person: a 404 of the first request says that it does not" if new else ""
+    asked = [Request("PATCH", path_of(kind), body, person, found) for kind, body in changes(parts)]
+    if new:
+        unknown = "if Crisp does not know the person" if asked else ""
+        whole = everything(intent)
+        asked.append(Request("POST", path_of("profile", new=True), new_profile(person, whole.profile), only=unknown))
+        asked += [
+            Request("PATCH", path_of(kind), body, person, unknown) for kind, body in changes(Parts({}, whole.data))
+        ]
+    return asked
+
+
+def known_takes(counted: Counted) -> int:
+    """How many requests an intent takes where Crisp knows the person."""
+    if counted.kind == "delete":
+        return 1
+    data = sum(name.startswith(_DATA) for name in counted.names)
+    return (len(counted.names) > data) + (data > 0)
+
+
+def new_takes(counted: Counted) -> int:
+    """How many it takes where an Insert finds that Crisp does not: one that says so, a POST, and the data."""
+    known = known_takes(counted)
+    if counted.kind != "insert" or counted.identified_by != "email":
+        return known
+    return (known > 0) + 1 + any(name.startswith(_DATA) for name in counted.names)
+
+
+def path_of(kind: Kind, *, new: bool = False) -> str:
+    """Where a person's profile or data is, with PERSON for who it is; or where a new one is made."""
+    return f"/people/{kind}" if new else f"/people/{kind}/{PERSON}"
 
 
 def _root(name: str) -> str:

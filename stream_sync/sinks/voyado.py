@@ -17,11 +17,13 @@ from typing import Literal
 
 from stream_sync.config.settings import DestinationSettings
 from stream_sync.model import DELIVERED, Halt, Ignored, Intent, Mode, Outcome, Rejected, Retry, Section, Sent
-from stream_sync.sinks import voyado_fields, voyado_names
+from stream_sync.sinks import voyado_fields, voyado_names, voyado_requests
 from stream_sync.sinks.base import Finding, Form, Limits, MappedName, Notice, Sink
+from stream_sync.sinks.foreseen import Counted, Load, Request
 from stream_sync.sinks.http import Http, Observe, segment
-from stream_sync.sinks.voyado_contacts import Contacts, normal, unencodable
+from stream_sync.sinks.voyado_contacts import Contacts, normal
 from stream_sync.sinks.voyado_replies import Found, Taken, Unknown, Unsure, not_voyado
+from stream_sync.sinks.voyado_requests import unencodable
 from stream_sync.sinks.voyado_settings import Settings
 from stream_sync.sinks.voyado_turns import Turns
 
@@ -81,6 +83,17 @@ class Voyado(Sink):
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         return [await self._write(intent, mode) for intent in intents]
 
+    @classmethod
+    def requests(cls, settings: DestinationSettings, intent: Intent, mode: Mode) -> Sequence[Request] | Rejected:
+        refused = _refused(intent)
+        return refused if refused is not None else voyado_requests.requests(_of_voyado(settings), intent, mode)
+
+    @classmethod
+    def loads(
+        cls, settings: DestinationSettings, counted: Sequence[Counted], mode: Mode, most: int | None
+    ) -> Sequence[Load]:
+        return voyado_requests.loads(_of_voyado(settings), counted)
+
     async def probe(self) -> Outcome:
         """A look-up of an address that nobody has: `ContactNotFound` proves address, key and contact type."""
         return await self._contacts.probe()
@@ -93,10 +106,8 @@ class Voyado(Sink):
         )
 
     async def _write(self, intent: Intent, mode: Mode) -> Outcome:
-        try:
-            segment(intent.identifier)
-        except UnicodeEncodeError:
-            return unencodable()
+        if (refused := _refused(intent)) is not None:
+            return refused
         body = self._contacts.body(intent.to_send)
         if isinstance(body, Rejected):
             return body
@@ -165,3 +176,11 @@ class Voyado(Sink):
 def _of_voyado(settings: DestinationSettings) -> Settings:
     assert isinstance(settings, Settings)
     return settings
+
+
+def _refused(intent: Intent) -> Rejected | None:
+    try:
+        segment(intent.identifier)
+    except UnicodeEncodeError:
+        return unencodable()
+    return None

@@ -15,19 +15,17 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from stream_sync.model import DELIVERED, Delivered, Outcome, Rejected, Sent, Throttled
-from stream_sync.sinks import voyado_fields, voyado_replies
+from stream_sync.sinks import voyado_replies, voyado_requests
 from stream_sync.sinks.answers import wait
-from stream_sync.sinks.forms import encode
+from stream_sync.sinks.foreseen import PERSON
 from stream_sync.sinks.http import Failure, Http, Method, Reply, segment
 from stream_sync.sinks.pace import Pace
 from stream_sync.sinks.voyado_ids import Ids
 from stream_sync.sinks.voyado_replies import BackOff, Bad, Found, Taken, Unknown, Unsure
+from stream_sync.sinks.voyado_requests import CONTACTS
 from stream_sync.sinks.voyado_settings import Settings
 from stream_sync.sinks.voyado_turns import Divide
 
-PATH = "/api/v3/contacts"
-MAX_BODY = 1_000_000
-"""Bytes. Voyado documents no limit."""
 ID_LIFETIME = 600.0
 MOST_IDS = 50_000
 PROBE = "stream-sync-probe@example.com"
@@ -42,7 +40,6 @@ class Contacts:
     def __init__(self, settings: Settings, http: Http) -> None:
         self.pace = Pace(settings.rate_limit)
         self._settings = settings
-        self._known = settings.known()
         self._http = http
         self._back_off = BackOff()
         self._ids = Ids(ID_LIFETIME, MOST_IDS)
@@ -58,9 +55,7 @@ class Contacts:
 
     def body(self, values: Mapping[str, Sent]) -> bytes | Rejected:
         """The values as JSON, or what is wrong with them."""
-        if wrong := voyado_fields.problem(values, self._known):
-            return Rejected("invalid_field", wrong)
-        return _encoded(values)
+        return voyado_requests.checked(self._settings, values)
 
     async def probe(self) -> Outcome:
         """Whether Voyado answers a look-up of an address that nobody has: Delivered, or what is wrong."""
@@ -80,7 +75,7 @@ class Contacts:
     ) -> Delivered | Unknown | Bad:
         """Changes a contact, nobody else doing so. `addresses`: those that nobody looks up meanwhile. Where there is
         nothing to say, nothing is asked."""
-        values = {name: value for name, value in values.items() if name not in voyado_fields.AT_CREATION}
+        values = voyado_requests.changed(values)
         if not values:
             return DELIVERED
         body = self.body(values)
@@ -96,7 +91,7 @@ class Contacts:
         if "email" in values and known != {normal(values["email"])}:
             self._ids.forget_contact(contact_id)
             self._ids.forget(normal(values["email"]))
-        path = f"{PATH}/{segment(contact_id)}"
+        path = f"{CONTACTS}/{segment(contact_id)}"
         if known and known <= addresses:
             return await self._ask(read, "PATCH", path, "contacts_update", body)
         async with self._divide.on("write"):
@@ -104,34 +99,24 @@ class Contacts:
 
     async def create(self, address: str, values: Mapping[str, Sent]) -> Delivered | Taken | Unsure | Bad:
         """Creates a contact with this address and these values, NULLs left out."""
-        given = {name: value for name, value in values.items() if value is not None} | {"email": address}
-        if missing := [name for name in self._settings.required if name not in given]:
-            why = f"a new contact needs {', '.join(missing)} (`required`), which this row does not have"
-            return Rejected("required_missing", why)
-        if wrong := voyado_fields.problem(given, self._known):
-            return Rejected("invalid_field", wrong)
-        body = _encoded({"contactType": self._settings.contact_type, **given})
+        given = voyado_requests.new(self._settings, address, values)
+        if isinstance(given, Rejected):
+            return given
+        body = voyado_requests.encoded(voyado_requests.new_body(self._settings, given))
         if isinstance(body, Rejected):
             return body
 
         def read(answer: Reply | Failure) -> Found | Delivered | Taken | Unsure | Bad:
             return voyado_replies.read_create(answer, given)
 
-        made = await self._ask(read, "POST", self._create_path(), "contacts_create", body)
+        made = await self._ask(read, "POST", voyado_requests.create_path(self._settings), "contacts_create", body)
         if isinstance(made, Found):
             self._ids.put(address, made.contact_id, _now())
             return DELIVERED
         return made
 
     def _lookup_path(self, address: str) -> str:
-        return f"{PATH}/id?email={segment(address)}&contactType={segment(self._settings.contact_type)}"
-
-    def _create_path(self) -> str:
-        # As headers, where version 2 has them, version 3 drops these without a word.
-        own = self._settings
-        told = {"source": own.source, "storeExternalId": own.store_external_id}
-        query = "".join(f"{name}={segment(text)}&" for name, text in told.items() if text)
-        return f"{PATH}?{query}createAsUnapproved={str(own.create_as_unapproved).lower()}"
+        return voyado_requests.lookup_path(self._settings).replace(PERSON, segment(address))
 
     async def _ask(
         self,
@@ -156,19 +141,6 @@ class Contacts:
 def normal(address: Sent) -> str:
     """An address as it is looked up."""
     return str(address).strip().lower()
-
-
-def unencodable() -> Rejected:
-    """Of a text that no request can hold."""
-    return Rejected("unencodable", "a text of this person is not Unicode (half a surrogate pair)")
-
-
-def _encoded(values: Mapping[str, Sent]) -> bytes | Rejected:
-    try:
-        body = encode(values)
-    except UnicodeEncodeError:
-        return unencodable()
-    return body if len(body) <= MAX_BODY else Rejected("too_large", f"this person is more than {MAX_BODY} bytes")
 
 
 def _now() -> float:

@@ -51,7 +51,7 @@ def sides(read: Any, **options: Any) -> tuple[Side, Side]:
 
 
 def _full(options: dict[str, Any]) -> bool:
-    return options.get("before", "full") == "full"
+    return bool(options.get("before", "full") == "full")
 
 
 def test_somebody_leaves_because_of_one_clause() -> None:
