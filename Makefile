@@ -14,7 +14,7 @@ DEMO_ARGS ?=
 FUZZ_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench fuzz format clean help
+.PHONY: demo test check bench fuzz tools format clean help
 
 demo: $(VENV)/.service ## everything on this machine in a minute: a warehouse, Kafka, all destinations and the service, simulated
 	$(BIN)/stream-sync demo $(DEMO_ARGS)
@@ -35,6 +35,10 @@ bench: $(VENV)/.developer ## changes a second and memory, beside a loop that onl
 
 fuzz: $(VENV)/.developer ## a million damaged records through every decoder; FUZZ_ARGS="--inputs 50000 --seed 2" for less
 	$(BIN)/python -m tests.fuzz.run $(FUZZ_ARGS)
+
+tools: $(VENV)/.developer ## what the tests of deploy/ ask for besides (Debian, root): Prometheus, buildah, linters; without them they are skipped
+	@tests/deploy/install.sh
+	@$(PIP) --editable '.[dev,tools]'
 
 format: $(VENV)/.developer ## the one target that edits: imports sorted, code formatted
 	$(BIN)/ruff check --select I --fix
