@@ -12,7 +12,9 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from typing import Literal
 
+from stream_sync.delivery.agenda import Agenda
 from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.dispatch import Dispatch
@@ -25,8 +27,9 @@ from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Journal, Letters, Router
 from stream_sync.delivery.rest import POLL_SECONDS, Rest
+from stream_sync.delivery.runs import Runs
 from stream_sync.delivery.settings import LaneSettings
-from stream_sync.delivery.standing import Standing
+from stream_sync.delivery.standing import LaneStatus, Standing, State
 from stream_sync.errors import HaltError, WaitError
 from stream_sync.observability.metrics import LaneMetrics
 
@@ -66,6 +69,7 @@ class Lane:
         self._destination = destination
         self._notices = notices
         self._metrics = metrics
+        self._tell = tell
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
         self._ends: dict[int, int] = {}
@@ -101,6 +105,10 @@ class Lane:
             decoder, router, self._backlog, notices, metrics, self._outcomes.refuse, self._early, settings.key
         )
         self._rest = Rest(self._intake, destination, self.standing, refresh_secrets, self._dispatch.wake, self._stop)
+        agenda = Agenda(settings.schedule, time.time(), paused=settings.paused, once=settings.until_caught_up)
+        self._runs = Runs(
+            agenda, self._backlog, self._dispatch, self._outcomes, self._guard, self._rest, self.standing, time.time
+        )
         self.membership = Membership(
             settings,
             self._backlog,
@@ -140,6 +148,27 @@ class Lane:
         """Without one of its helpers a lane would go on in appearance only."""
         if not helper.cancelled() and helper.exception() is not None:
             self._stop.set()
+
+    def pause(self) -> None:
+        """What is in flight ends, nothing more is taken or sent until `resume`. Only this process is told."""
+        if not self._runs.agenda.paused:
+            self._runs.agenda.paused = True
+            self._runs.look(self._consumer)
+            self._tell("lane_paused")
+
+    def resume(self) -> None:
+        """Ends `pause`; a halt, or a schedule, is another matter."""
+        if self._runs.agenda.paused:
+            self._runs.agenda.paused = False
+            self._tell("lane_unpaused")
+
+    @property
+    def status(self) -> LaneStatus:
+        """How it stands."""
+        agenda = self._runs.agenda
+        assigned = () if self._consumer is None else tuple(self._consumer.assigned.values())
+        state: State | Literal["starting"] = "starting" if self._consumer is None else self.standing.state
+        return LaneStatus(state, self.standing.reason, agenda.paused, agenda.next_run(time.time(), assigned))
 
     def stop(self) -> None:
         """No more records are taken and no more requests started."""
@@ -194,12 +223,8 @@ class Lane:
         try:
             if self.standing.halted is not None:
                 await self._stay_halted(consumer)
-            elif self._is_full(consumer):
-                await self._rest.for_room(
-                    consumer, lambda: self._is_full(consumer), lambda: not self._is_full(consumer, ROOMY)
-                )
-            else:
-                await self._take(consumer)
+            elif not await self._runs.turn(consumer):
+                await (self._make_room(consumer) if self._is_full(consumer) else self._take(consumer))
             if self._settings.until_caught_up and await self._is_caught_up(consumer):
                 self.stop()
         except WaitError as error:
@@ -216,6 +241,18 @@ class Lane:
             self._guard.check(self._now())
         self._dispatch.wake()
 
+    async def _make_room(self, consumer: Consumer) -> None:
+        """Sends although there is more to collect, until there is room."""
+        agenda = self._runs.agenda
+        collecting, agenda.collecting = agenda.collecting, False
+        self._dispatch.wake()
+        await self._rest.for_room(
+            consumer,
+            lambda: agenda.idle is None and self._is_full(consumer),
+            lambda: agenda.idle is not None or not self._is_full(consumer, ROOMY),
+        )
+        agenda.collecting = collecting and agenda.run is not None
+
     def _is_full(self, consumer: Consumer, part: float = 1.0) -> bool:
         return (
             len(self._backlog) >= self._settings.most_people * part
@@ -227,6 +264,7 @@ class Lane:
         if self._settings.until_caught_up:
             self.stop()
         else:
+            self._runs.interrupted()
             await self._rest.for_cure(consumer)
 
     async def _is_caught_up(self, consumer: Consumer) -> bool:
@@ -235,8 +273,8 @@ class Lane:
         if not self.membership.joined:
             return False
         assigned = tuple(consumer.assigned.values())
-        if any((offsets.position or 0) < self._ends.get(offsets.partition, 0) for offsets in assigned):
-            return False
+        if any(o.position is None or o.position < self._ends.get(o.partition, 0) for o in assigned):
+            return False  # of an empty partition, too, the end is waited for: it is committed
         self._dispatch.hurry()
         if any(offsets.unsettled for offsets in assigned):
             return False
@@ -255,6 +293,8 @@ class Lane:
 
     def _may_send(self) -> bool:
         if self.standing.halted is not None or self._stop.is_set() or self._consumer is None:
+            return False
+        if not self._runs.may_send:
             return False
         return self._now() - self._consumer.polled_at < self._consumer.session_timeout / 2
 
@@ -276,11 +316,12 @@ class Lane:
             if self._guard is not None:
                 self._guard.check(now)
             self._notices.flush(now)
-            measure(self._metrics, self._backlog, self._dispatch.sent(), self._destination.gate, now)
+            idle = self._runs.look(consumer) is not None
+            measure(self._metrics, self._backlog, self._dispatch.sent(), self._destination.gate, now, idle=idle)
             self._dispatch.wake()
             if consumer.assigned:
                 await consumer.commit()
-                self._metrics.lag(await consumer.lag())
+                self._metrics.lag(await consumer.lag(ask=self.standing.reason is not None))
 
     @staticmethod
     def _now() -> float:
