@@ -2,6 +2,8 @@
 
 Invariants:
 - A request starts only where the gate lets it, the lane runs, and the consumer was polled lately.
+- After a failure one person is sent, and another one after each further failure: a person whom the destination cannot
+  bear is told from a destination that is down, though nobody else is there to succeed.
 - An intent is settled once: delivered, ignored, parked, or its dead letter acknowledged. All else goes back.
 - A person is busy from the request's start until the vendor's pause after its answer. What a request did that failed
   or was cancelled is not known: the pause is the one after a success, unless the outcome says that nothing was done.
@@ -133,7 +135,7 @@ class Dispatch:
         self._backlog.wake_deletes(now)
         for sort in self._sorts(now):
             if self._is_due(sort, now):
-                batch = self._backlog.take(sort, self._most[sort])
+                batch = self._backlog.take(sort, 1 if gate.down else self._most[sort])
                 if batch:
                     gate.start()
                     request = self._loop.create_task(self._send(sort, batch))

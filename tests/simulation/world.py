@@ -171,6 +171,8 @@ class World:
         self.limits = Limits(writes=20, deletes=10, in_flight=4, spacing=0.1)
         self.rate: Rate | None = None
         self.most_people = 2_000
+        self.poll_seconds = 0.1
+        """How long a lane waits for records; more of it makes long simulations quick."""
         self.types = {"id": "text", "name": "text", "score": "int", "version": "int"}
         self.names = [f"lane{number}" for number in range(activations)]
         self.groups = {name: Group(self.topic, self.random) for name in self.names}
@@ -260,6 +262,8 @@ async def _running(world: World) -> AsyncIterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("stream_sync.delivery.lane.time", clock)
         patch.setattr("stream_sync.delivery.outcomes.time", clock)
+        for module in ("lane", "rest"):
+            patch.setattr(f"stream_sync.delivery.{module}.POLL_SECONDS", world.poll_seconds)
         try:
             yield
         finally:
