@@ -23,6 +23,7 @@ from stream_sync.admin.console import Console
 from stream_sync.admin.lanes import Standing
 from stream_sync.admin.letters import KafkaLetters, Mask
 from stream_sync.admin.server import STARTING, Admin
+from stream_sync.admin.work import Work
 from stream_sync.config.settings import Config
 from stream_sync.delivery.lane import Lane
 from stream_sync.errors import StreamSyncError
@@ -75,10 +76,12 @@ class Service:
         try:
             for name in self._options.activations or self._config.activations:
                 self._lanes[name] = wiring.lane(name)
-            admin = await self._serve_admin()
+            admin = await self._serve_admin(wiring)
             started()
             return await self._run_lanes()
         finally:
+            if admin is not None:
+                await admin.stop_work()
             letters.close()
             await wiring.close()
             if admin is not None:
@@ -146,16 +149,11 @@ class Service:
             self._turned_at = time.monotonic()
             await asyncio.sleep(TURN_SECONDS)
 
-    async def _serve_admin(self) -> Admin | None:
+    async def _serve_admin(self, wiring: Wiring) -> Admin | None:
         settings = self._config.admin
         if settings is None:
             return None
-        console = None
-        if settings.console != "off":
-            letters = KafkaLetters(self._config, Mask())
-            console = Console(
-                self._config, version("stream-sync"), self._registry, self._standings, letters, logs.add_secret
-            )
+        console = self._console(wiring) if settings.console != "off" else None
         admin = Admin(settings.host, settings.port, self._registry, self._is_healthy, self._states, console)
         try:
             await admin.start()
@@ -167,6 +165,18 @@ class Service:
         self.address = f"http://{settings.host}:{admin.port}"
         self._log.info("admin_listening", address=self.address)
         return admin
+
+    def _console(self, wiring: Wiring) -> Console:
+        mask = Mask()
+        return Console(
+            self._config,
+            version("stream-sync"),
+            self._registry,
+            self._standings,
+            KafkaLetters(self._config, mask),
+            Work(self._config, lambda: wiring.destinations, self._log.warning),
+            logs.add_secret,
+        )
 
     def _is_healthy(self) -> bool:
         times = [self._turned_at, *(polled for w in self._lanes.values() if (polled := w.lane.polled_at) is not None)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -105,16 +105,29 @@ class LaneLetters:
 class Wiring:
     """Makes lanes; keeps what they share. Used inside the running event loop."""
 
-    def __init__(self, config: Config, metrics: Metrics, letters: Letters, options: RunOptions) -> None:
+    def __init__(
+        self,
+        config: Config,
+        metrics: Metrics,
+        letters: Letters,
+        options: RunOptions,
+        lent: Mapping[str, Destination] | None = None,
+    ) -> None:
+        """`lent`: destinations that another wiring of this process made and closes."""
         self._config = config
         self._metrics = metrics
         self._letters = letters
         self._options = options
-        self._destinations: dict[str, Destination] = {}
+        self._destinations = dict(lent or {})
         self._https: list[Http] = []
         self._schemas = self._open_registry()
         self._held: list[HeldTopic] = []
         self._journals = Journals(config)
+
+    @property
+    def destinations(self) -> Mapping[str, Destination]:
+        """Those that were made or lent so far."""
+        return self._destinations
 
     def lane(self, name: str) -> WiredLane:
         """The lane of an activation."""

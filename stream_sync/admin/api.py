@@ -16,6 +16,7 @@ from stream_sync.admin.access import Access
 from stream_sync.admin.lanes import Lanes
 from stream_sync.admin.letters import Letterbox
 from stream_sync.admin.routes import MOST_LISTED, ROUTES, Route
+from stream_sync.admin.work import BusyError, Worker
 from stream_sync.errors import StreamSyncError
 
 PREFIX = "/api"
@@ -32,10 +33,11 @@ class Pausable(Protocol):
 class Api:
     """The handlers by the names that `routes.ROUTES` has."""
 
-    def __init__(self, access: Access, lanes: Lanes, letters: Letterbox, version: str) -> None:
+    def __init__(self, access: Access, lanes: Lanes, letters: Letterbox, work: Worker, version: str) -> None:
         self._access = access
         self._lanes = lanes
         self._letters = letters
+        self._work = work
         self._document = msgspec.json.encode(openapi.document(version))
 
     def add_to(self, app: web.Application) -> None:
@@ -69,6 +71,37 @@ class Api:
 
     async def held(self, request: web.Request) -> views.Letters:
         return await self._listed(request, "held")
+
+    async def replay(self, request: web.Request) -> views.Job:
+        return await self._ordered(request, "replay")
+
+    async def release(self, request: web.Request) -> views.Job:
+        return await self._ordered(request, "release")
+
+    async def discard(self, request: web.Request) -> views.Job:
+        return await self._ordered(request, "discard")
+
+    async def jobs(self, _request: web.Request) -> views.Jobs:
+        return views.Jobs(self._work.jobs())
+
+    async def stop(self, request: web.Request) -> views.Job:
+        number = request.match_info["job"]
+        job = self._work.stop(int(number)) if number.isascii() and number.isdecimal() and len(number) < 10 else None
+        if job is None:
+            raise web.HTTPNotFound(reason=f"no such job: see {PREFIX}/jobs")
+        return job
+
+    async def _ordered(self, request: web.Request, action: views.Action) -> views.Job:
+        activation, order = self._activation(request), await body_of(request, views.Order)
+        if action != "replay":
+            if order.agreed is None and not order.dry_run:
+                raise web.HTTPBadRequest(reason="`agreed` is missing: how many people a person agreed to, at most")
+            if (order.code, order.partition, order.offset) != (None, None, None):
+                raise web.HTTPBadRequest(reason="held deletes are decided together: leave the filters out")
+        try:
+            return self._work.start(activation, action, order)
+        except BusyError:
+            raise web.HTTPConflict(reason=f"another job is under way: see {PREFIX}/jobs, and ask again") from None
 
     async def _listed(self, request: web.Request, which: views.PutAside) -> views.Letters:
         limit = number_of(request, "limit", 50, MOST_LISTED, least=1)

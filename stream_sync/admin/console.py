@@ -12,6 +12,7 @@ from stream_sync.admin.access import Access
 from stream_sync.admin.api import Api
 from stream_sync.admin.lanes import Lanes, Standing
 from stream_sync.admin.letters import Letterbox
+from stream_sync.admin.work import Worker
 from stream_sync.config.settings import Config
 
 
@@ -25,6 +26,7 @@ class Console:
         registry: CollectorRegistry,
         standings: Callable[[], Mapping[str, Standing]],
         letters: Letterbox,
+        work: Worker,
         secret_changed: Callable[[str], None],
     ) -> None:
         """`standings`: of this process's lanes, by activation. `secret_changed` is told of a token's new text."""
@@ -33,7 +35,8 @@ class Console:
         assert settings.console != "off", "there is a console"
         self._lanes = Lanes(config, version, registry, standings, letters.count, settings.console)
         access = Access(settings.console, settings.token, secret_changed)
-        self._api = Api(access, self._lanes, letters, version)
+        self._api = Api(access, self._lanes, letters, work, version)
+        self._work = work
         self._running: asyncio.Task[None] | None = None
 
     def add_to(self, app: web.Application) -> None:
@@ -43,6 +46,10 @@ class Console:
     def start(self) -> None:
         """Begins to read the metrics."""
         self._running = asyncio.create_task(self._lanes.run())
+
+    async def stop_work(self) -> None:
+        """Ends replays, releases and discards that are under way."""
+        await self._work.close()
 
     async def stop(self) -> None:
         """Ends all that runs for it."""

@@ -18,7 +18,7 @@ FAILURES = {
     400: "the request cannot be meant",
     401: "the token is missing or wrong",
     403: "the config lets nobody change anything, or a page of another site asked",
-    404: "no such activation in this process",
+    404: "there is no such activation, or job, in this process",
     409: "another replay, release or discard is under way",
     503: "Kafka does not answer",
 }

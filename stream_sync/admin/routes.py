@@ -48,4 +48,13 @@ ROUTES = (
     Route("GET", f"{_OF}/letters", "letters", "Open dead letters, the oldest first", views.Letters, (LIMIT, CODE),
           failures=(404, 503)),
     Route("GET", f"{_OF}/held", "held", "Held deletes, the oldest first", views.Letters, (LIMIT,), failures=(404, 503)),
+    Route("POST", f"{_OF}/letters/replay", "replay", "Sends each letter's person as they are now",
+          views.Job, body=views.Order, status=202, failures=(400, 404, 409)),
+    Route("POST", f"{_OF}/held/release", "release", "Deletes those of the held deletes who are still gone",
+          views.Job, body=views.Order, status=202, failures=(400, 404, 409)),
+    Route("POST", f"{_OF}/held/discard", "discard", "Drops the held deletes: nobody is deleted",
+          views.Job, body=views.Order, status=202, failures=(400, 404, 409)),
+    Route("GET", "/api/jobs", "jobs", "Replays, releases and discards that this process did or does", views.Jobs),
+    Route("POST", "/api/jobs/{job}/stop", "stop", "Ends one early; what is left stays open", views.Job,
+          failures=(404,)),
 )  # fmt: skip

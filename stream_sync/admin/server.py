@@ -28,6 +28,7 @@ class Served(Protocol):
 
     def add_to(self, app: web.Application) -> None: ...
     def start(self) -> None: ...
+    async def stop_work(self) -> None: ...
     async def stop(self) -> None: ...
 
 
@@ -79,6 +80,11 @@ class Admin:
         self._runner = runner
         if self._console is not None:
             self._console.start()
+
+    async def stop_work(self) -> None:
+        """Ends what was asked for and uses the lanes' destinations; probes are answered until `stop`."""
+        if self._console is not None:
+            await self._console.stop_work()
 
     async def stop(self) -> None:
         """Closes the address and the open connections."""

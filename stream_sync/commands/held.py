@@ -32,6 +32,7 @@ from stream_sync.kafka.put_aside import Letter, PutAside
 from stream_sync.replay.desk import Desk, parked
 from stream_sync.replay.replay import DONE
 from stream_sync.replay.selection import Selection
+from stream_sync.replay.settled import settle_held
 
 DONE_STATUS, FAILED = 0, 1
 
@@ -141,18 +142,17 @@ async def _discard(args: argparse.Namespace, config: Config) -> int:
 
 async def _mark(put_aside: PutAside, marks: dict[int, Marks]) -> None:
     """Marks what is done with; tells what keeps the latch from opening."""
-    ends = dict(put_aside.ends)
-    await put_aside.mark(marks)
-    if why := await put_aside.erase({number: each.before for number, each in marks.items()}):
+    left = await settle_held(put_aside, marks)
+    if left.not_erased:
         note(
-            f"{put_aside.topic} keeps what is done with: deleting its records is refused ({why}). Kafka forgets after "
-            "`offsets.retention.minutes` that it is, and then deletes are held again"
+            f"{put_aside.topic} keeps what is done with: deleting its records is refused ({left.not_erased}). Kafka "
+            "forgets after `offsets.retention.minutes` that it is, and then deletes are held again"
         )
-    more = 0
-    async for letter, _record in put_aside.read():
-        more += letter.offset >= ends.get(letter.partition, 0)
-    if more:
-        note(f"{more} more {_deletes(more)} came to be held meanwhile: nothing opens before they are decided as well")
+    if left.more:
+        note(
+            f"{left.more} more {_deletes(left.more)} came to be held meanwhile: nothing opens before they are decided "
+            "as well"
+        )
 
 
 def _confirmed(args: argparse.Namespace, question: str) -> bool:

@@ -30,6 +30,11 @@ class Destination:
         self._wakers.append(wake)
         self.people.listen(released)
 
+    def leave(self, wake: Callable[[], None], released: Callable[[Collection[str]], None]) -> None:
+        """What joined goes, when nothing of it is in flight any more."""
+        self._wakers.remove(wake)
+        self.people.forget(released)
+
     def wake(self) -> None:
         """Lets every lane look whether it may send."""
         for wake in self._wakers:

@@ -112,6 +112,10 @@ class Dispatch:
         """Waits for the requests under way; what has no answer within `budget` seconds is cancelled."""
         await self._end(tuple(self._requests), budget)
 
+    def leave(self) -> None:
+        """After `finish`: the destination goes on without it."""
+        self._destination.leave(self.wake, self._released)
+
     async def let_go(self, budget: float) -> None:
         """As `finish`, for the requests with something of a revoked partition; the others go on."""
         going = [r for r, batch in self._requests.items() if any(p.acknowledgement.revoked for p in batch)]

@@ -21,6 +21,10 @@ class People:
         """`released(identifiers)` is called whenever people become free."""
         self._listeners.append(released)
 
+    def forget(self, released: Released) -> None:
+        """`released` is not called any more."""
+        self._listeners.remove(released)
+
     def occupy(self, identifiers: Collection[str]) -> None:
         """These are in a request from now on."""
         self.busy.update(identifiers)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, Self
 
 from stream_sync.config.settings import Activation, Config
+from stream_sync.delivery.destination import Destination
 from stream_sync.kafka.forward import Forward
 from stream_sync.kafka.held import HeldTopic
 from stream_sync.kafka.held import topic_of as held_topic
@@ -59,12 +60,25 @@ class Desk:
     """`async with Desk(…) as desk`: the letters of one activation and what sends their rows.
     `gather` or `want`, then `plan`, then `run`."""
 
-    def __init__(self, config: Config, activation: str, watch: Watch, *, release: bool = False) -> None:
-        """`release`: of parked Deletes; else a replay of dead letters."""
+    def __init__(
+        self,
+        config: Config,
+        activation: str,
+        watch: Watch,
+        *,
+        release: bool = False,
+        agreed: int | None = None,
+        lent: Mapping[str, Destination] | None = None,
+    ) -> None:
+        """`release`: of parked Deletes; else a replay of dead letters. `agreed`: how many people may be deleted at
+        most, None = whatever else allows it. `lent`: the destinations of the lanes of this process, where there are
+        such."""
         self._config = config
         self._name = activation
         self._watch = watch
         self._release = release
+        self._agreed = agreed
+        self._lent = lent
         self._settings: Activation = config.activations[activation]
         self.letters: dict[Letter, Result | None] = {}
         """Those that are wanted; the result of those that need no row."""
@@ -76,7 +90,7 @@ class Desk:
         config, name, settings = self._config, self._name, self._settings
         kafka = consumer_properties(config.kafka)
         self._producer = Letters(producer_properties(config.kafka), admin_properties(config.kafka), self._log)
-        self._wiring = Wiring(config, Metrics(Registry()), self._producer, RunOptions((name,)))
+        self._wiring = Wiring(config, Metrics(Registry()), self._producer, RunOptions((name,)), self._lent)
         self._held = HeldTopic(admin_properties(config.kafka), held_topic(config.name, name), self._log)
         parts = self._wiring.parts(name)
         self._topic = parts.source.topic
@@ -88,13 +102,14 @@ class Desk:
         decipher = Deciphering(parts, parts.source.key)
         self.rows = Rows(self._forwards[0], folding, decipher, self._watch.read)
         sending = Sending(name, settings.mode, settings.batch.max_records, settings.dead_letters.max_consecutive)
-        self._sender = Sender(sending, parts.destination, parts.metrics, self._log)
+        shared = self._lent is not None
+        self._sender = Sender(sending, parts.destination, parts.metrics, self._log, shared=shared)
         await self._sender.__aenter__()
         self._replay = Replay(
             self.rows,
             Claims(self._forwards[1], folding, decipher, self._watch.read),
             self._sender,
-            _never if self._release else self._withhold,
+            self._withhold,
             self._watch.sent,
             delete_after=settings.deletes.after if settings.deletes else 0.0,
             writes=not self._release,
@@ -151,12 +166,16 @@ class Desk:
         }
 
     async def _withhold(self, count: int) -> str | None:
-        """A replay deletes no more than the budget lets a lane, and nobody while a person has yet to decide."""
-        if await self._held.unreleased():
-            return "deletes_held"
-        deletes = self._settings.deletes
-        return "delete_budget" if deletes is not None and count > deletes.max else None
-
-
-async def _never(_count: int) -> str | None:
-    return None
+        """Nobody is deleted beyond what was agreed to. A replay deletes no more than the budget lets a lane either, and
+        nobody while a person has yet to decide."""
+        if not self._release:
+            if await self._held.unreleased():
+                return "deletes_held"
+            deletes = self._settings.deletes
+            if deletes is not None and count > deletes.max:
+                return "delete_budget"
+        if self._agreed is not None:
+            if count > self._agreed:
+                return "more_than_agreed"
+            self._agreed -= count
+        return None

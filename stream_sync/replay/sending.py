@@ -4,7 +4,8 @@ each.
 Invariants:
 - `send` returns when every intent has its outcome, or raises HaltError where nothing can go on.
 - A row that is refused again writes no second letter: its first one stays.
-- Half of the account's rate limit: lanes that run meanwhile go on.
+- Half of the account's rate limit: lanes of other processes that run meanwhile go on. Where it shares a destination
+  with the lanes of its own process, it takes its turn among them: neither the limit nor a person is used twice.
 """
 
 from __future__ import annotations
@@ -106,8 +107,15 @@ class Sender:
     """`async with Sender(…) as sender`: sends intents of one activation."""
 
     def __init__(
-        self, settings: Sending, destination: Destination, metrics: LaneMetrics, log: Callable[..., None]
+        self,
+        settings: Sending,
+        destination: Destination,
+        metrics: LaneMetrics,
+        log: Callable[..., None],
+        *,
+        shared: bool = False,
     ) -> None:
+        """`shared`: lanes of this process send to the same object."""
         self._numbers = Numbers()
         self._halted: str | None = None
         self._backlog = Backlog(destination.people, settings.delete_after, self._superseded)
@@ -118,7 +126,8 @@ class Sender:
             self._backlog, destination, self._outcomes, metrics, settings, Permitted(), self._may_send, log
         )
         self._destination = destination
-        destination.set_share(f"replay of {settings.name}", SHARE)
+        if not shared:
+            destination.set_share(f"replay of {settings.name}", SHARE)
         self._count = 0
 
     async def __aenter__(self) -> Self:
@@ -129,6 +138,7 @@ class Sender:
         self._running.cancel()
         await self._dispatch.finish(0.0)
         await self._outcomes.finish(0.0)
+        self._dispatch.leave()
 
     async def send(self, intents: Sequence[tuple[Intent, Record, int | None]]) -> list[Outcome]:
         """The outcomes of intents, each with the record and the commit time that it goes by: Delivered, Ignored or

@@ -15,6 +15,7 @@ from stream_sync.admin import views
 from stream_sync.admin.console import Console
 from stream_sync.admin.lanes import Standing
 from stream_sync.admin.server import Admin
+from stream_sync.admin.work import BusyError
 from stream_sync.config.load import load
 from stream_sync.errors import StreamSyncError
 from stream_sync.observability.metrics import Metrics, Registry
@@ -61,15 +62,50 @@ class Letters:
         )
 
 
+class Work:
+    """Notes what was asked for; see `admin.work.Worker`."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, views.Action, views.Order]] = []
+        self.busy = False
+
+    def start(self, activation: str, action: views.Action, order: views.Order) -> views.Job:
+        if self.busy:
+            raise BusyError
+        self.asked.append((activation, action, order))
+        return self.jobs()[0]
+
+    def stop(self, number: int) -> views.Job | None:
+        return self.jobs()[0] if number == len(self.asked) else None
+
+    def jobs(self) -> list[views.Job]:
+        return [
+            views.Job(
+                number, activation, action, order.dry_run, "done", "2026-11-22T10:00:00Z", "2026-11-22T10:00:05Z",
+                1200, 2, 2, {"writes": 2, "deletes": 1} if order.dry_run else {},
+                {} if order.dry_run else {"delivered": 2}, {}, "",
+            )
+            for number, (activation, action, order) in reversed([*enumerate(self.asked, 1)])
+        ]  # fmt: skip
+
+    async def close(self) -> None:
+        pass
+
+
 class Site:
     """The console as its users reach it."""
 
-    def __init__(self, admin: Admin, metrics: Metrics, standings: dict[str, Standing], letters: Letters) -> None:
+    def __init__(
+        self, admin: Admin, metrics: Metrics, standings: dict[str, Standing], letters: Letters, work: Work
+    ) -> None:
         self.url = f"http://127.0.0.1:{admin.port}"
         self.lane = metrics.lane("gold")
         self.metrics = metrics
         self.standings = standings
         self.letters = letters
+        self.work = work
+        self.changed: list[str] = []
+        """New texts of the token that were told."""
 
     async def ask(
         self, path: str, method: str = "GET", *, token: str | None = None, body: object = None, **headers: str
@@ -98,11 +134,14 @@ async def site(folder: Path, console: str = "write", token: str = TOKEN) -> Asyn
     registry = Registry()
     metrics = Metrics(registry)
     standings = {"gold": Standing("running")}
-    letters = Letters()
-    made = Console(load(path, {}).config, "1.2.3", registry, lambda: standings, letters, lambda _text: None)
+    changed: list[str] = []
+    letters, work = Letters(), Work()
+    made = Console(load(path, {}).config, "1.2.3", registry, lambda: standings, letters, work, changed.append)
     admin = Admin("127.0.0.1", 0, registry, lambda: True, lambda: {"gold": "running"}, made)
     await admin.start()
     try:
-        yield Site(admin, metrics, standings, letters)
+        served = Site(admin, metrics, standings, letters, work)
+        served.changed = changed
+        yield served
     finally:
         await admin.stop()

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types of its own
 
+from stream_sync.admin import access
 from stream_sync.admin.lanes import Standing
 from stream_sync.admin.routes import ROUTES
-from tests.admin.served import site
+from tests.admin.served import TOKEN, site
+
+REPLAY = "/api/activations/gold/letters/replay"
 
 
 async def test_a_lane_is_told_as_the_metrics_have_it(tmp_path: Path) -> None:
@@ -116,3 +119,88 @@ async def test_the_document_is_true_of_every_answer(tmp_path: Path) -> None:
 
 def gets(document: Any) -> list[str]:
     return [path for path, operations in document["paths"].items() if "get" in operations]
+
+
+async def test_only_who_shows_the_token_changes_anything(tmp_path: Path) -> None:
+    async with site(tmp_path) as console:
+        for token in (None, "", "x" * 26, TOKEN[:-1], f"{TOKEN}x", "ø"):
+            status, problem, headers = await console.ask(REPLAY, "POST", token=token)
+            assert (status, headers.get("WWW-Authenticate")) == (401, "Bearer")
+            assert TOKEN not in problem["error"]
+        assert console.work.asked == []
+        status, job, _ = await console.ask(REPLAY, "POST", token=TOKEN, body={"dry_run": True})
+
+    assert (status, job["state"], job["planned"]) == (202, "done", {"writes": 2, "deletes": 1})
+    assert [(activation, action) for activation, action, _ in console.work.asked] == [("gold", "replay")]
+
+
+@pytest.mark.parametrize("headers", [{"Sec_Fetch_Site": "cross-site"}, {"Origin": "https://elsewhere.example"}])
+async def test_a_page_of_another_site_changes_nothing_even_with_the_token(
+    tmp_path: Path, headers: dict[str, str]
+) -> None:
+    async with site(tmp_path) as console:
+        assert (await console.ask(REPLAY, "POST", token=TOKEN, **headers))[0] == 403
+        own = console.url
+        assert (await console.ask(REPLAY, "POST", token=TOKEN, Origin=own))[0] == 202
+
+    assert len(console.work.asked) == 1
+
+
+async def test_a_console_that_only_reads_changes_nothing(tmp_path: Path) -> None:
+    async with site(tmp_path, console="read") as console:
+        status, problem, _ = await console.ask(REPLAY, "POST", token=TOKEN)
+
+    assert status == 403
+    assert "`console: write`" in problem["error"]
+    assert console.work.asked == []
+
+
+async def test_a_token_of_a_file_can_be_changed_while_the_service_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "READ_AGAIN_SECONDS", 0.0)
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    async with site(tmp_path, token="${file:token}") as console:
+        assert (await console.ask(REPLAY, "POST", token=TOKEN))[0] == 202
+        (tmp_path / "token").write_text("another-token-of-this-test")
+        assert (await console.ask(REPLAY, "POST", token=TOKEN))[0] == 401
+        assert (await console.ask(REPLAY, "POST", token="another-token-of-this-test"))[0] == 202
+
+    assert console.changed == ["another-token-of-this-test"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "gist"),
+    [
+        ("held/release", {}, 400, "`agreed` is missing"),
+        ("held/discard", {"agreed": 3, "code": "x"}, 400, "leave the filters out"),
+        ("held/discard", {"agreed": -1}, 400, "$.agreed"),
+        ("letters/replay", {"agree": 1}, 400, "agree"),
+        ("letters/replay", b"{", 400, "is not what /api/openapi.json says"),
+        ("letters/replay", b"[" * 10_000, 400, ""),
+        ("letters/replay", b" " * 20_000, 413, ""),
+    ],
+)
+async def test_what_cannot_be_meant_is_not_done(
+    tmp_path: Path, path: str, body: object, status: int, gist: str
+) -> None:
+    async with site(tmp_path) as console:
+        found, problem, _ = await console.ask(f"/api/activations/gold/{path}", "POST", token=TOKEN, body=body)
+
+    assert found == status
+    assert gist in problem["error"]
+    assert console.work.asked == []
+
+
+async def test_one_job_at_a_time_is_told_and_can_be_stopped(tmp_path: Path) -> None:
+    async with site(tmp_path) as console:
+        await console.ask("/api/activations/gold/held/release", "POST", token=TOKEN, body={"agreed": 2})
+        console.work.busy = True
+        busy, problem, _ = await console.ask(REPLAY, "POST", token=TOKEN)
+        _, listed, _ = await console.ask("/api/jobs")
+        stopped, _, _ = await console.ask("/api/jobs/1/stop", "POST", token=TOKEN)
+        none, _, _ = await console.ask("/api/jobs/77/stop", "POST", token=TOKEN)
+
+    assert (busy, stopped, none) == (409, 200, 404)
+    assert "under way" in problem["error"]
+    assert [(job["id"], job["action"]) for job in listed["jobs"]] == [(1, "release")]
