@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from types import ModuleType
 
-from stream_sync.commands.output import tell_config_error, tell_failure
+from stream_sync.commands.output import tell_config_error, tell_defect, tell_failure
 from stream_sync.config.problems import ConfigError
 from stream_sync.errors import StreamSyncError
 
@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG
     except StreamSyncError as error:
         tell_failure(str(error))
+        return FAILED
+    except Exception as error:  # noqa: BLE001  Python would show what the exception says: it may be a row's value
+        tell_defect(error)
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

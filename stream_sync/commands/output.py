@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_sync.config.problems import ConfigError, Problem
+from stream_sync.observability.tracebacks import text_of
 
 
 def result(text: str) -> None:
@@ -27,6 +28,13 @@ def note(text: str) -> None:
 
 def tell_failure(message: str) -> None:
     _line(Console(stderr=True), Text.assemble(("failed: ", "bold red"), message))
+
+
+def tell_defect(error: Exception) -> None:
+    """Where it came from, without what it says: that may be a row's value."""
+    tell_failure("this is a defect, please report it with these lines")
+    for line in text_of(error).splitlines():
+        note(line)
 
 
 def tell_warnings(file: str, warnings: Iterable[Problem]) -> None:

@@ -74,6 +74,7 @@ def _tune_collector() -> None:
 
 
 async def _run(config: Config, options: RunOptions) -> Result:
+    logs.hear_loop(asyncio.get_running_loop())
     service = Service(config, options)
     service.on_signals()
     return await service.run(_tune_collector)

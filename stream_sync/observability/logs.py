@@ -3,20 +3,24 @@
 Invariants:
 - Every line passes the redaction last: no secret leaves the process in a log, in any field, key or traceback, nor in
   its base64, URL-encoded or JSON-escaped form.
-- Tracebacks are without local variables.
-- Other libraries' log lines (stdlib logging) go the same way, from WARNING on.
+- Tracebacks are without local variables, and without what other people's exceptions say: it may be a row's value.
+- Other libraries' log lines (stdlib logging) go the same way, from WARNING on; so does what an event loop has to say
+  of a task that failed unheard.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from stream_sync.observability.redaction import Redaction
+from stream_sync.observability.tracebacks import text_of
 
 _redaction = Redaction()
 
@@ -30,7 +34,7 @@ def configure(stream: TextIO, secrets: Iterable[str] = (), json: bool | None = N
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _format_exc_info,
     ]
     end: list[Processor] = [_redact, _json_renderer() if as_json else _key_value_renderer(stream)]
     structlog.configure(
@@ -55,6 +59,15 @@ def add_secret(secret: str) -> None:
     _redaction.add(secret)
 
 
+def hear_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """From now on what fails in the loop unheard is a line of ours: asyncio's own would show the exception's text."""
+
+    def tell(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        logger().error("task_failed", what=context["message"], exc_info=context.get("exception"))
+
+    loop.set_exception_handler(tell)
+
+
 def logger(**fields: object) -> FilteringBoundLogger:
     """A logger whose lines all carry these fields."""
     bound: FilteringBoundLogger = structlog.get_logger(**fields)
@@ -63,6 +76,18 @@ def logger(**fields: object) -> FilteringBoundLogger:
 
 def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return {str(_redaction.of(name)): _redaction.of(value) for name, value in event.items()}
+
+
+def _format_exc_info(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """`exc_info` (True, an exception, or what `sys.exc_info()` gives) becomes `exception`."""
+    match event.pop("exc_info", None):
+        case BaseException() as error:
+            event["exception"] = text_of(error)
+        case (_, BaseException() as error, _):
+            event["exception"] = text_of(error)
+        case True if (current := sys.exc_info()[1]) is not None:
+            event["exception"] = text_of(current)
+    return event
 
 
 def _json_renderer() -> Processor:

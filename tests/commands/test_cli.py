@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from stream_sync import cli
+from stream_sync.commands import validate
+
 GOOD = """\
 name: acme
 kafka: {bootstrap.servers: "localhost:9092"}
@@ -99,3 +102,20 @@ def test_help_and_version() -> None:
     assert shown.returncode == 0
     assert "validate" in shown.stdout
     assert "--resolved" in stream_sync("validate", "--help").stdout
+
+
+def test_a_defect_is_told_with_its_place_and_without_what_the_exception_says(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = "ann@" + "example.com"
+
+    def fail(_args: object) -> int:
+        raise KeyError(email)
+
+    monkeypatch.setattr(validate, "execute", fail)
+    assert cli.main(["validate", "-c", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert "report it" in said
+    assert "KeyError" in said
+    assert "test_cli.py" in said
+    assert email not in said

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import gc
 import io
 import json
 import logging
@@ -13,6 +15,7 @@ from urllib.parse import quote
 import pytest
 import structlog
 
+from stream_sync.errors import HaltError
 from stream_sync.observability import logs
 from stream_sync.observability.redaction import Redaction
 
@@ -122,17 +125,73 @@ def test_a_secret_read_again_later_is_blotted_out_from_then_on(stream: io.String
     assert only_line(stream)["value"] == "[secret]"
 
 
-def test_tracebacks_have_no_local_variables_and_no_secrets(stream: io.StringIO) -> None:
-    logs.configure(stream, [SECRET])
-    try:
-        email = "someone@" + "example.com"
-        raise ValueError(f"{SECRET} refused, {len(email)} characters")
-    except ValueError:
-        logs.logger().exception("failed")
+EMAIL = "someone@" + "example.com"
 
-    shown = only_line(stream)["exception"]
-    assert "ValueError: [secret] refused" in shown
-    assert "someone@example.com" not in shown
+
+def fail_deeply() -> None:
+    """With a value in the text of every exception on the way, and one of our own errors at its end."""
+    try:
+        try:
+            dict[str, int]()[EMAIL]
+        except KeyError as missing:
+            raise ValueError(f"no such person: {EMAIL}") from missing
+    except ValueError as unknown:
+        group = ExceptionGroup(EMAIL, [OSError(2, "No such file", EMAIL), unknown])
+        raise HaltError("why", f"see to {SECRET}") from group
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_tracebacks_say_where_and_not_what_a_value_was(as_json: bool, stream: io.StringIO) -> None:
+    logs.configure(stream, [SECRET], json=as_json)
+    try:
+        fail_deeply()
+    except HaltError as error:
+        logs.logger().error("failed", exc_info=error)
+
+    said = stream.getvalue()
+    assert EMAIL not in said
+    assert SECRET not in said
+    for told in (
+        "KeyError",
+        "ValueError",
+        "ExceptionGroup",
+        "[Errno 2] No such file",
+        "fail_deeply",
+        "see to [secret]",
+    ):
+        assert told in said
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_other_libraries_tracebacks_say_no_more(as_json: bool, stream: io.StringIO) -> None:
+    logs.configure(stream, json=as_json)
+    try:
+        raise ValueError(EMAIL)
+    except ValueError:
+        logging.getLogger("aiohttp.server").exception("Error handling request")
+
+    assert "test_logs.py" in stream.getvalue()
+    assert EMAIL not in stream.getvalue()
+
+
+def test_a_task_that_fails_unheard_is_told_without_what_it_says(stream: io.StringIO) -> None:
+    logs.configure(stream)
+
+    async def fail() -> None:
+        raise ValueError(EMAIL)
+
+    async def main() -> None:
+        logs.hear_loop(asyncio.get_running_loop())
+        task = asyncio.create_task(fail())
+        await asyncio.wait((task,))
+        del task
+        gc.collect()
+
+    asyncio.run(main())
+    line = only_line(stream)
+    assert line["event"] == "task_failed"
+    assert "ValueError" in line["exception"]
+    assert EMAIL not in stream.getvalue()
 
 
 def test_other_libraries_speak_through_us_from_warning_on(stream: io.StringIO) -> None:
