@@ -26,6 +26,7 @@ from stream_sync.admin.server import STARTING, Admin
 from stream_sync.admin.work import Work
 from stream_sync.config.settings import Config
 from stream_sync.delivery.lane import Lane
+from stream_sync.delivery.standing import LaneStatus
 from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.letters import Letters
 from stream_sync.kafka.properties import admin_properties, producer_properties
@@ -74,7 +75,7 @@ class Service:
         wiring = Wiring(self._config, metrics, letters, self._options)
         admin = None
         try:
-            for name in self._options.activations or self._config.activations:
+            for name in self._wanted():
                 self._lanes[name] = wiring.lane(name)
             admin = await self._serve_admin(wiring)
             started()
@@ -86,6 +87,19 @@ class Service:
             await wiring.close()
             if admin is not None:
                 await admin.stop()
+
+    def pause(self, activation: str) -> None:
+        """Its lane takes and sends nothing until `resume`; of this process only. KeyError for one that has no lane
+        here."""
+        self._lanes[activation].lane.pause()
+
+    def resume(self, activation: str) -> None:
+        """Ends `pause`, and a pause that the config begins with. KeyError as for `pause`."""
+        self._lanes[activation].lane.resume()
+
+    def status(self) -> Mapping[str, LaneStatus]:
+        """How each lane stands, by its activation's name."""
+        return {name: wired.lane.status for name, wired in self._lanes.items()}
 
     def stop(self) -> None:
         """Ends the service in order; called again, at once."""
@@ -99,6 +113,16 @@ class Service:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self.stop)
+
+    def _wanted(self) -> Sequence[str]:
+        """The activations to run: what a person paused cannot be run until it has caught up."""
+        names = self._options.activations or tuple(self._config.activations)
+        if not self._options.until_caught_up:
+            return names
+        for name in names:
+            if self._config.activations[name].paused:
+                self._log.warning("paused_not_run", activation=name, hint="its `paused: true` says so")
+        return [name for name in names if not self._config.activations[name].paused]
 
     async def _run_lanes(self) -> Result:
         running = [asyncio.create_task(wired.lane.run(wired.consumer)) for wired in self._lanes.values()]

@@ -154,6 +154,8 @@ class Wiring:
                 max_consecutive=activation.dead_letters.max_consecutive,
                 most_people=max(LEAST_PEOPLE, MOST_PEOPLE // len(self._options.activations or config.activations)),
                 until_caught_up=self._options.until_caught_up,
+                schedule=activation.schedule,
+                paused=activation.paused,
             ),
             parts.decoder,
             parts.router,

@@ -22,8 +22,10 @@ from pydantic import (
     model_validator,
 )
 
-from stream_sync.config.values import Duration, Rate, Secret, Url, Whole, refuse
+from stream_sync.config.schedules import ScheduleSetting
+from stream_sync.config.values import Duration, HostPattern, Rate, Secret, Url, Whole, refuse
 from stream_sync.model import Mode
+from stream_sync.schedule import Continuous
 
 Nulls = Literal["unset", "skip"]
 Console = Literal["off", "read", "write"]
@@ -160,6 +162,10 @@ class Activation(_Part):
     deletes: Deletes | None = None
     batch: Batch = Batch()
     dead_letters: DeadLetters = DeadLetters()
+    schedule: ScheduleSetting = Continuous()
+    """When it runs"""
+    paused: bool = False
+    """Whether it takes and sends nothing until somebody resumes it"""
     outcomes: Annotated[Outcomes | None, BeforeValidator(_switched)] = None
     """None = off"""
 
@@ -181,3 +187,5 @@ class Config(_Part):
     destinations: dict[str, SerializeAsAny[DestinationSettings]]
     activations: dict[str, Activation]
     shutdown_timeout: Duration = 20.0
+    allowed_hosts: tuple[HostPattern, ...] | None = None
+    """The hosts that addresses may have, `*.` for all within a domain; None = any"""

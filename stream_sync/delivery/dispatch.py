@@ -75,6 +75,8 @@ class Dispatch:
         self._linger = settings.max_wait
         self._guard = guard
         self._no_deletes_before = 0.0
+        self.wakes_deletes = True
+        """Whether Deletes become ready when their waiting time is over; where not, a run wakes them as it begins."""
         self._may_send = may_send
         self._log = log
         self._wake = asyncio.Event()
@@ -84,6 +86,11 @@ class Dispatch:
         """Those of `_requests` that wait for the guard's permit: nothing of them was sent."""
         self._loop = asyncio.get_running_loop()
         destination.join(self.wake, self._released)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether requests are under way."""
+        return bool(self._requests)
 
     def sent(self) -> list[Pending]:
         """The intents of the requests under way."""
@@ -136,7 +143,8 @@ class Dispatch:
         gate = self._destination.gate
         if not gate.may_start(now) or not self._may_send():
             return False
-        self._backlog.wake_deletes(now)
+        if self.wakes_deletes:
+            self._backlog.wake_deletes(now)
         for sort in self._sorts(now):
             if self._is_due(sort, now):
                 batch = self._backlog.take(sort, 1 if gate.down else self._most[sort])
@@ -159,14 +167,16 @@ class Dispatch:
         return since is not None and (self._backlog.ready(sort) >= self._most[sort] or now - since >= self._linger)
 
     def _set_timer(self, now: float) -> None:
-        times = [self._backlog.next_due()]
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._may_send():  # whoever changes that wakes it
+            return
+        times = [self._backlog.next_due() if self.wakes_deletes else None]
         times += [
             since + self._linger for sort in self._sorts(now) if (since := self._backlog.oldest_ready(sort)) is not None
         ]
         next_time = min((time for time in times if time is not None), default=None)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         if next_time is not None:
             gate = self._destination.gate
             if gate.may_start(max(now, gate.throttled_until)):

@@ -14,14 +14,19 @@ FEW = 100
 """People of the backlog that are looked at: they are in the order in which they came, but for failed attempts."""
 
 
-def measure(metrics: LaneMetrics, backlog: Backlog, sent: Sequence[Pending], gate: Gate, now: float) -> None:
-    """Sets the gauges. `sent`: the intents of the requests under way; `now` in monotonic seconds."""
+def measure(
+    metrics: LaneMetrics, backlog: Backlog, sent: Sequence[Pending], gate: Gate, now: float, *, idle: bool = False
+) -> None:
+    """Sets the gauges. `sent`: the intents of the requests under way; `now` in monotonic seconds; `idle`: whether its
+    schedule, or a person, lets the lane rest."""
     oldest = min((pending.since for pending in (*islice(backlog, FEW), *sent)), default=now)
     metrics.oldest_pending(max(0.0, now - oldest))
     metrics.pending(len(backlog))
     metrics.in_flight(len(sent))
     ready = backlog.oldest_ready("writes") is not None
-    if gate.down or gate.throttled_until > now:
+    if idle:
+        metrics.limited_by("schedule")
+    elif gate.down or gate.throttled_until > now:
         metrics.limited_by("destination")
     elif ready and not gate.may_start(now):
         metrics.limited_by("rate_limit")

@@ -7,12 +7,13 @@ Invariants:
   While it is not known, no Delete is sent.
 - What was sent is in the commit's metadata before it is sent: a crash loop does not get a new budget each time.
 - Deletes of records before `whole_until` wait until it is reached.
+- After a time in which nothing was read, Deletes wait until what came meanwhile is: it may cancel them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -71,6 +72,8 @@ class DeleteGuard:
         self._assigned: Collection[Assignment] = ()
         self._partitions = 1
         self._early: dict[Assignment, list[str]] = {}
+        self._unread: dict[int, int] = {}
+        """Partition to the offset that must be reached before any Delete is sent."""
         self.asked = asyncio.Event()
         """Set where the latch should be read afresh: a Delete came, and somebody may have opened it by now."""
 
@@ -81,12 +84,16 @@ class DeleteGuard:
 
     @property
     def is_open(self) -> bool:
-        """Whether Deletes may be sent at all: the latch is known and open."""
-        return self._latched is False
+        """Whether Deletes may be sent at all: the latch is known and open, and what must be read before is read."""
+        return self._latched is False and not self._unread
 
     def share(self, assigned: Collection[Assignment], partitions: int) -> None:
         """The partitions that this process owns, of how many."""
         self._assigned, self._partitions = tuple(assigned), partitions
+
+    def hold(self, ends: Mapping[int, int]) -> None:
+        """No Delete is sent before these ends of partitions are reached: `check` finds out."""
+        self._unread = dict(ends)
 
     async def look(self) -> None:
         """Reads the latch; to be called at the start and now and then."""
@@ -105,6 +112,9 @@ class DeleteGuard:
         """To be called after every batch that was taken in, before anything is sent; `now` in monotonic seconds."""
         for assignment in [a for a in self._early if (a.position or 0) >= a.whole_until or a.revoked]:
             self._backlog.start_deferred(self._early.pop(assignment), assignment, now)
+        if self._unread:
+            reached = {assignment.partition: assignment.position or 0 for assignment in self._assigned}
+            self._unread = {n: end for n, end in self._unread.items() if reached.get(n, end) < end}
         if not self._backlog.deletes or self._latched is None:
             return
         used = self._backlog.deletes + self._sent()

@@ -69,7 +69,7 @@ class Lane:
         self._destination = destination
         self._notices = notices
         self._metrics = metrics
-        self._tell = tell
+        self._log = log
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
         self._ends: dict[int, int] = {}
@@ -154,13 +154,13 @@ class Lane:
         if not self._runs.agenda.paused:
             self._runs.agenda.paused = True
             self._runs.look(self._consumer)
-            self._tell("lane_paused")
+            self._log("lane_paused")
 
     def resume(self) -> None:
         """Ends `pause`; a halt, or a schedule, is another matter."""
         if self._runs.agenda.paused:
             self._runs.agenda.paused = False
-            self._tell("lane_unpaused")
+            self._log("lane_unpaused")
 
     @property
     def status(self) -> LaneStatus:

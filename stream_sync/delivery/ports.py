@@ -33,6 +33,8 @@ class Progress(Protocol):
     whole_until: int
     mapping: str
     route: str
+    ran: int
+    """The tick of the last run of a schedule, in seconds since the epoch; 0 = none."""
 
     def note_deletes(self, count: int, now: float, per: float) -> None: ...
     def deletes_within(self, now: float, per: float) -> int: ...
@@ -69,11 +71,15 @@ class Consumer(Protocol):
     async def resume(self) -> None: ...
     async def commit(self, *, wait: bool = False) -> bool: ...
     async def close(self) -> None: ...
+    async def ends(self) -> dict[int, int] | None:
+        """Of every partition the offset up to which there are records now; None where Kafka does not say."""
+
     async def reached(self, ends: Mapping[int, int]) -> bool:
         """Whether the group has committed up to these offsets, whoever did it."""
 
-    async def lag(self) -> int:
-        """Records in Kafka beyond what was taken, as far as the client knows."""
+    async def lag(self, *, ask: bool = False) -> int:
+        """Records in Kafka beyond what was taken, as far as the client knows; with `ask` the broker is asked, since a
+        client that fetches nothing learns nothing."""
 
 
 class Decoder(Protocol):

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.intake import Intake
 from stream_sync.delivery.ports import Consumer
-from stream_sync.delivery.standing import Standing
+from stream_sync.delivery.standing import Standing, Why
 from stream_sync.errors import HaltError, WaitError
 from stream_sync.model import Delivered
 
@@ -47,7 +47,7 @@ class Rest:
     async def for_cure(self, consumer: Consumer) -> None:
         """Halted: polls for a while; then probes the destination where it was the reason."""
         until = self._now() + PROBE_SECONDS
-        await self.polling(consumer, lambda: self._now() < until)
+        await self.polling(consumer, lambda: self._now() < until, None)
         if self._standing.curable and not self._stop.is_set():
             self._refresh_secrets()
             if isinstance(await self._destination.sink.probe(), Delivered):
@@ -63,12 +63,13 @@ class Rest:
         """Until the first record that is left can be read; goes on polling where that takes long."""
         ready = asyncio.ensure_future(needed.ready())
         stopping = asyncio.ensure_future(self._stop.wait())
-        self._standing.wait(True)
+        self._standing.rest("schema_registry")
         self._wake()
         try:
             await asyncio.wait((ready, stopping), timeout=self._patience(consumer), return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
-                await self.polling(consumer, lambda: not ready.done() and self._standing.halted is None)
+                still = lambda: not ready.done() and self._standing.halted is None  # noqa: E731  said once
+                await self.polling(consumer, still, "schema_registry")
             if ready.done():
                 ready.result()
         except HaltError as error:
@@ -76,7 +77,7 @@ class Rest:
         finally:
             ready.cancel()
             stopping.cancel()
-            self._standing.wait(False)
+            self._standing.rest(None)
 
     async def for_room(self, consumer: Consumer, is_full: Callable[[], bool], is_roomy: Callable[[], bool]) -> None:
         """Until the backlog is not full any more; once paused, until it is roomy."""
@@ -85,12 +86,13 @@ class Rest:
             if await self._stopped_within(POLL_SECONDS):
                 return
         if is_full():
-            await self.polling(consumer, lambda: not is_roomy() and self._standing.halted is None)
+            await self.polling(consumer, lambda: not is_roomy() and self._standing.halted is None, "backlog_full")
 
-    async def polling(self, consumer: Consumer, still: Callable[[], bool]) -> None:
-        """Keeps the membership with all partitions paused for as long as `still` says."""
+    async def polling(self, consumer: Consumer, still: Callable[[], bool], why: Why | None) -> None:
+        """Keeps the membership with all partitions paused for as long as `still` says. `why`: what the lane shows; None
+        for nothing but that it works."""
         await consumer.pause()
-        self._standing.pause(True)
+        self._standing.rest(why)
         try:
             while still() and not self._stop.is_set():
                 assigned = set(consumer.assigned.values())
@@ -98,7 +100,7 @@ class Rest:
                 if set(consumer.assigned.values()) != assigned:
                     await consumer.pause()
         finally:
-            self._standing.pause(False)
+            self._standing.rest(None)
             if not self._stop.is_set():
                 await consumer.resume()
 

@@ -8,6 +8,9 @@ import msgspec
 
 from stream_sync.delivery.guard import Budget
 from stream_sync.model import Mode
+from stream_sync.schedule import Continuous, Schedule
+
+CONTINUOUS = Continuous()
 
 
 class LaneSettings(msgspec.Struct, frozen=True):
@@ -29,3 +32,6 @@ class LaneSettings(msgspec.Struct, frozen=True):
     most_people: int = 20_000
     """In the backlog; about 2.5 kB each."""
     until_caught_up: bool = False
+    schedule: Schedule = CONTINUOUS
+    paused: bool = False
+    """Whether it begins paused, as a person asked for."""

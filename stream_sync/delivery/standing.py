@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Literal
 
 from stream_sync.observability.metrics import LaneMetrics
 
 State = Literal["running", "paused", "waiting", "halted"]
+Why = Literal["backlog_full", "by_request", "schedule", "schema_registry"]
+"""Why a lane that is not halted takes nothing: no room in memory, a person, its schedule, a schema that is not here."""
+STATES: dict[Why, State] = {
+    "backlog_full": "paused",
+    "by_request": "paused",
+    "schedule": "waiting",
+    "schema_registry": "waiting",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """How a lane stands, for people."""
+
+    state: State | Literal["starting"]
+    reason: str | None
+    """Of the halt, or why nothing is taken (`Why`); None while it works."""
+    is_paused: bool
+    """Whether a person paused it."""
+    next_run: float | None
+    """When it works again by itself, in seconds since the epoch: about now where it works, None where never."""
 
 
 class Standing:
@@ -16,8 +38,7 @@ class Standing:
     def __init__(self, metrics: LaneMetrics, log: Callable[..., None]) -> None:
         self._metrics = metrics
         self._log = log
-        self._paused = False
-        self._waiting = False
+        self._why: Why | None = None
         self.halted: str | None = None
         """Why nothing goes on; None while it does."""
         self.curable = False
@@ -28,7 +49,12 @@ class Standing:
         """running, paused, waiting or halted."""
         if self.halted is not None:
             return "halted"
-        return "waiting" if self._waiting else "paused" if self._paused else "running"
+        return "running" if self._why is None else STATES[self._why]
+
+    @property
+    def reason(self) -> str | None:
+        """Of the halt, or why it takes nothing; None while it works."""
+        return self.halted or self._why
 
     def halt(self, reason: str, *, message: str | None = None, curable: bool = False) -> None:
         """Nothing more is sent until what is wrong is mended. The first reason counts, but what cannot pass is never
@@ -44,14 +70,9 @@ class Standing:
         self.halted = None
         self.tell()
 
-    def pause(self, paused: bool) -> None:
-        """The reading stops or goes on: the backlog is full, or is not any more."""
-        self._paused = paused
-        self.tell()
-
-    def wait(self, waiting: bool) -> None:
-        """A record needs what is not here yet, or has it now."""
-        self._waiting = waiting
+    def rest(self, why: Why | None) -> None:
+        """The reading stops for this reason, or goes on."""
+        self._why = why
         self.tell()
 
     def tell(self) -> None:

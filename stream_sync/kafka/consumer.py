@@ -35,6 +35,7 @@ Result = TypeVar("Result")
 
 COMMITTED_TIMEOUT = 30.0
 METADATA_TIMEOUT = 10.0
+ASK_TIMEOUT = 2.0
 REVOKE_MARGIN = 5.0
 
 
@@ -147,10 +148,15 @@ class LaneConsumer:
         """Whether the group has committed up to these offsets, whoever of its members did it."""
         return await self._run(self._reached, ends)
 
-    async def lag(self) -> int:
-        """Records in Kafka beyond what was taken, as far as the client knows without asking the broker."""
+    async def ends(self) -> dict[int, int] | None:
+        """The last stable offset of every partition as of now; None where Kafka does not say."""
+        return await self._run(self._ends)
+
+    async def lag(self, *, ask: bool = False) -> int:
+        """Records in Kafka beyond what was taken, as far as the client knows; with `ask` the broker is asked, since a
+        client that fetches nothing learns nothing."""
         taken = {number: _taken(offsets) for number, offsets in tuple(self.assigned.items())}
-        return await self._run(self._lag, taken)
+        return await self._run(self._lag, taken, ask)
 
     async def close(self) -> None:
         """Leaves the group and ends the owner thread. Commits nothing: `commit` is to be called before."""
@@ -225,12 +231,28 @@ class LaneConsumer:
             return False
         return all(position.offset >= ends[position.partition] for position in found)
 
-    def _lag(self, taken: Mapping[int, int]) -> int:
+    def _ends(self) -> dict[int, int] | None:
+        try:
+            topic = self._client.list_topics(self._topic, timeout=METADATA_TIMEOUT).topics[self._topic]
+            self.partitions = max(self.partitions, len(topic.partitions))
+            return {
+                number: self._client.get_watermark_offsets(TopicPartition(self._topic, number), timeout=ASK_TIMEOUT)[1]
+                for number in range(self.partitions)
+            }
+        except KafkaException:
+            return None
+
+    def _lag(self, taken: Mapping[int, int], ask: bool) -> int:
         lag = 0
         for number, position in taken.items():
             if number not in self.assigned:
                 continue
-            _low, high = self._client.get_watermark_offsets(TopicPartition(self._topic, number), cached=True)
+            place = TopicPartition(self._topic, number)
+            try:
+                _low, high = self._client.get_watermark_offsets(place, timeout=ASK_TIMEOUT, cached=not ask)
+            except KafkaException:
+                ask = False  # one silent broker is waited for once
+                _low, high = self._client.get_watermark_offsets(place, cached=True)
             lag += max(0, high - position)  # not known yet = -1001
         return lag
 

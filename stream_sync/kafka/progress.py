@@ -27,6 +27,8 @@ class Progress(msgspec.Struct, omit_defaults=True):
     """A hash of source and destination."""
     deletes: list[tuple[int, int]] = msgspec.field(default_factory=list, name="d")
     """Deletes sent: (second of the bucket's start, count), oldest first."""
+    ran: int = msgspec.field(default=0, name="t")
+    """The tick of the last run that a schedule began and that came to its end; 0 = none."""
 
     def encode(self) -> str:
         """For the commit."""

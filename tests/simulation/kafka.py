@@ -180,7 +180,10 @@ class Member:
         done = self.group.committed
         return all(number in done and done[number].position >= end for number, end in ends.items())
 
-    async def lag(self) -> int:
+    async def ends(self) -> dict[int, int] | None:
+        return self.group.topic.ends
+
+    async def lag(self, *, ask: bool = False) -> int:
         return sum(len(log) - self._next.get(number, 0) for number, log in enumerate(self.group.topic.logs))
 
     async def close(self) -> None:

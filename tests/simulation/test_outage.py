@@ -34,12 +34,13 @@ def overlapping(calls: Sequence[Call]) -> int:
 
 def size_of(pod: Pod) -> dict[str, int]:
     """What a process holds that could grow."""
+    timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     return {
         "people": sum(len(lane._backlog) for lane in pod.lanes),
         "unsettled": sum(each.unsettled for member in pod.members for each in member.assigned.values()),
         "busy": len(pod.destination.people.busy),
         "tasks": len(asyncio.all_tasks()),
-        "timers": len(asyncio.get_running_loop()._scheduled),  # type: ignore[attr-defined]
+        "timers": sum(not timer.cancelled() for timer in timers),
     }
 
 

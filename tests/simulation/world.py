@@ -105,6 +105,7 @@ class Pod:
                 delete_after=deletes.after if deletes else 0.0,
                 budget=Budget(deletes.max, deletes.per) if deletes else None,
                 most_people=world.most_people,
+                schedule=activation.schedule,
             ),
             decoder,
             router,
