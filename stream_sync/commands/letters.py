@@ -68,6 +68,11 @@ def since(text: str) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def since_ms(text: str) -> int:
+    """As `since`, in milliseconds since the epoch."""
+    return int(dt.datetime.fromisoformat(since(text)).timestamp() * 1000)
+
+
 def count(text: str) -> int:
     """The `type=` of a whole number."""
     if not text.isdecimal():

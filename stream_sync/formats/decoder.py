@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from stream_sync.config.settings import Source
 from stream_sync.errors import HaltError
@@ -30,6 +31,11 @@ class Decoder(Protocol):
         """The columns of the record's key; None for a null key. Raises WireValueError for one that cannot be read."""
         ...
 
+    def key_values(self, record: Record) -> Mapping[str, Any] | None:
+        """The key's columns in wire form; None for a null key, and for one that has no names or cannot be read. Raises
+        WaitError."""
+        ...
+
 
 def _unheard(_code: str, _column: str) -> None:
     """For whoever wants no warnings."""
@@ -54,6 +60,10 @@ class Mixed:
     def key_names(self, record: Record) -> tuple[str, ...] | None:
         """See `Decoder.key_names`."""
         return self._avro.key_names(record)
+
+    def key_values(self, record: Record) -> Mapping[str, Any] | None:
+        """See `Decoder.key_values`."""
+        return self._avro.key_values(record)
 
 
 def open_decoder(

@@ -6,7 +6,7 @@ Invariants: the key is read for deletes and tombstones only; one that cannot be 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from stream_sync.formats.column_types import ColumnType
 from stream_sync.formats.control_records import undecodable
@@ -32,6 +32,10 @@ class Keyed:
     def key_names(self, record: Record) -> tuple[str, ...] | None:
         """See `Decoder.key_names`."""
         return self._keys.names(record)
+
+    def key_values(self, record: Record) -> Mapping[str, Any] | None:
+        """See `Decoder.key_values`."""
+        return self._keys.values(record)
 
     def _without_after(
         self,

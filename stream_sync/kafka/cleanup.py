@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 TIMEOUT = 3.0
@@ -19,3 +20,11 @@ def is_compacted(properties: Mapping[str, Any], topic: str) -> bool:
     admin = AdminClient(dict(properties))  # to be kept until the answer is here
     answer = admin.describe_configs([resource], request_timeout=TIMEOUT)[resource]
     return "compact" in str(answer.result(TIMEOUT)["cleanup.policy"].value)
+
+
+def compacted_or_unknown(properties: Mapping[str, Any], topic: str) -> bool | None:
+    """As `is_compacted`; None where the broker does not say."""
+    try:
+        return is_compacted(properties, topic)
+    except (KafkaException, TimeoutError):
+        return None

@@ -9,7 +9,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -29,6 +29,13 @@ class Bounds(NamedTuple):
 
     low: int
     high: int
+
+
+class Commit(NamedTuple):
+    """What a group has committed of one partition: the next offset, and what is kept with it."""
+
+    offset: int
+    metadata: str | None
 
 
 class Forward:
@@ -59,6 +66,11 @@ class Forward:
         if since_ms is None or not bounds:
             return {number: bound.low for number, bound in bounds.items()}
         return await self._ask(lambda: self._starts(since_ms, bounds))
+
+    async def committed(self) -> dict[int, Commit]:
+        """What the group has committed, of the partitions where it has. Raises StreamSyncError."""
+        bounds = await self.bounds()
+        return await self._ask(lambda: self._committed(bounds)) if bounds else {}
 
     async def to_end(self) -> AsyncIterator[list[Record]]:
         """The records from where it stands to the end as of now; sometimes none at a time. Raises StreamSyncError."""
@@ -98,6 +110,11 @@ class Forward:
         asked = [TopicPartition(self.topic, number, since_ms) for number in bounds]
         found = self.consumer.offsets_for_times(asked, timeout=TIMEOUT)
         return {place.partition: place.offset if place.offset >= 0 else bounds[place.partition].high for place in found}
+
+    def _committed(self, partitions: Iterable[int]) -> dict[int, Commit]:
+        asked = [TopicPartition(self.topic, number) for number in partitions]
+        found = self.consumer.committed(asked, timeout=TIMEOUT)
+        return {place.partition: Commit(place.offset, place.metadata) for place in found if place.offset >= 0}
 
     def _assign(self) -> None:
         bounds = self._bounds()

@@ -25,7 +25,7 @@ RETENTION_MS = 7 * 24 * 3600 * 1000
 FLUSH_SECONDS = 0.2
 MOST_AT_ONCE = 1000
 MOST_WAITING = 20_000
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
 OWN_PROPERTIES = {
     "acks": 1,
@@ -94,13 +94,11 @@ class OutcomeLog:
 
     async def close(self) -> None:
         """Writes what waits, within a bounded time."""
-        if self._opening:
-            await asyncio.wait(self._opening.values(), timeout=CLOSE_SECONDS)
-        for opening in self._opening.values():
-            opening.cancel()
         self._flush()
-        if self._timer is not None:
-            self._timer.cancel()
+        if opening := tuple(self._opening.values()):
+            await asyncio.wait(opening, timeout=CLOSE_SECONDS)
+            for each in opening:
+                each.cancel()
         self._stopping.set()
         if self._producer is not None:
             await asyncio.to_thread(self._producer.flush, CLOSE_SECONDS)

@@ -10,9 +10,9 @@ Invariants:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, Protocol
 
 from stream_sync.errors import WaitError
 from stream_sync.formats.decoder import Decoder
@@ -56,6 +56,14 @@ class Deciphering:
         if not self._key_known and isinstance(found, Change) and found.op != "t":
             self._learn_key(record)
         return found
+
+    async def key_values(self, record: Record) -> Mapping[str, Any] | None:
+        """See `Decoder.key_values`. Waits for a schema that has to be fetched. Raises HaltError."""
+        while True:
+            try:
+                return self._parts.decoder.key_values(record)
+            except WaitError as error:
+                await error.ready()
 
     def _learn_key(self, record: Record) -> None:
         names = self._key

@@ -148,7 +148,7 @@ class Compiled:
                     now = sent(after)
                     if now.__class__ is Omitted:
                         omitted(now, name)
-                    elif surely or (was := sent(before)) != now or not _are_same(was, now):
+                    elif surely or (was := sent(before)) != now or not are_same(was, now):
                         found[name] = now
             return Intent("update", identifier, identified_by, found, False, record, rest) if found else UNCHANGED
 
@@ -174,7 +174,7 @@ class Compiled:
     @staticmethod
     def _was_other(sent: Callable[[Row], Sent | Omitted], before: Row, now: Sent) -> bool:
         try:
-            return not _are_same(sent(before), now)
+            return not are_same(sent(before), now)
         except DataError:
             return True  # what it was cannot be known, so it may have changed
 
@@ -209,12 +209,12 @@ class Compiled:
             self._notice("null_skipped", name)
 
 
-def _are_same(was: Sent, now: Sent) -> bool:
+def are_same(was: Sent, now: Sent) -> bool:
     """Whether both are the same in JSON: Python takes true for 1."""
     if was != now:
         return False
     if isinstance(now, list):
-        return all(map(_are_same, was, now))
+        return all(map(are_same, was, now))
     if isinstance(now, dict):
-        return all(_are_same(was[name], value) for name, value in now.items())
+        return all(are_same(was[name], value) for name, value in now.items())
     return (was.__class__ is bool) is (now.__class__ is bool)
