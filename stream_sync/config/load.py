@@ -21,6 +21,7 @@ from stream_sync.config.parts import read_part
 from stream_sync.config.problems import ConfigError, Place, Problem, Report
 from stream_sync.config.rules.accounts import check_accounts
 from stream_sync.config.rules.activations import check_activation
+from stream_sync.config.rules.hosts import check_hosts
 from stream_sync.config.rules.parts import Parts
 from stream_sync.config.rules.sources import check_registry, check_sources, check_unused
 from stream_sync.config.rules.topics import check_topics
@@ -86,4 +87,5 @@ def _read(raw: dict[str, Any], sinks: SinkTypes, report: Report) -> Config | Non
     for name in activations:
         check_activation(name, parts, report)
     check_accounts(parts, report)
+    check_hosts(raw, parts, report)
     return config

@@ -229,6 +229,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _host_pattern(value: object) -> object:
+    if not isinstance(value, str):
+        refuse(f"{shown(value)} is not a host; write it as api.example.com or *.example.com")
+    host = value.strip()
+    if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_.\-]+|[0-9a-fA-F:.]+", host):
+        refuse(f"{shown(value)} is not a host; write it alone, as api.example.com or *.example.com")
+    return host
+
+
 def _number(value: object) -> object:
     # In Python True is an int; in the file it is a mistake.
     if isinstance(value, bool):
@@ -249,5 +258,7 @@ Whole = Annotated[int, BeforeValidator(_number)]
 """An int that `true` is not."""
 Url = Annotated[str, BeforeValidator(_url), WithJsonSchema({"type": "string", "pattern": "^https?://"})]
 """An http or https address without its last slash."""
+HostPattern = Annotated[str, BeforeValidator(_host_pattern), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A host, or `*.` and the domain that holds it."""
 SecureUrl = Annotated[str, BeforeValidator(_secure_url), WithJsonSchema({"type": "string", "pattern": "^https?://"})]
 """A destination's address: https, or http to this machine; without its last slash."""

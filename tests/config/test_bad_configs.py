@@ -26,6 +26,9 @@ def within(place: str, *cases: Case) -> list[Case]:
 
 
 TOP = [
+    Case("name: acme", "name: acme\nallowed_hosts: [https://a.example]  #!", "allowed_hosts[0]", "write it alone"),
+    Case("name: acme", "name: acme\nallowed_hosts: [5]  #!", "allowed_hosts[0]", "5 is not a host"),
+    Case("name: acme", "name: acme\nallowed_hosts: a.example  #!", "allowed_hosts", "should be a list"),
     Case("name: acme", "nmae: acme  #!", "nmae", "'nmae' is not a setting; did you mean 'name'?"),
     Case("name: acme", "name: 5  #!", "name", "should be text, not a number; put it in quotes"),
     Case("name: acme", "name: ac me  #!", "name", "letters, digits"),
