@@ -3,16 +3,17 @@
 Invariants:
 - Pure, and slow: for commands that show some records. The router decides without it, by the same compiled plan.
 - A side's standing is what the router takes it for; where it cannot be known, `why` says so in words.
-- No value of a row is in a verdict but in `Person`.
+- Values of a row are in `Person` and `Side.read` only.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
-from stream_sync.model import Change, Columns, Row, UnrepresentableError, WireValueError
+from stream_sync.model import Change, Columns, Row, UnrepresentableError, Value, WireValueError
 from stream_sync.routing.careful import CarefulCompiled, ColumnMissingError
 from stream_sync.routing.clauses import Ground, clauses, deciding
 from stream_sync.routing.compiled import DataError
@@ -33,6 +34,8 @@ class Side(msgspec.Struct, frozen=True):
     person: Person | None = None
     grounds: tuple[Ground, ...] = ()
     why: str = ""
+    read: Mapping[str, Value] = {}
+    """What the grounds' columns hold."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -75,13 +78,14 @@ class Judge:
         try:
             member = compiled.member(row)
             grounds = self._grounds(compiled, row)
+            read = {name: columns.reader(name)(row) for ground in grounds for name in ground.columns}
         except UnrepresentableError:
             return Side("unknown", why=UNAVAILABLE)
         except ColumnMissingError:
             return Side("unknown", why=MISSING)
         except (WireValueError, *DataError) as error:
             return Side("unknown", why=str(error))
-        return _side(member, grounds)
+        return _side(member, grounds, read)
 
     def _grounds(self, compiled: CarefulCompiled, row: Row) -> tuple[Ground, ...]:
         if self._clauses is None:
@@ -89,13 +93,13 @@ class Judge:
         return deciding(self._clauses, compiled.value)(row)[1]
 
 
-def _side(member: Member, grounds: tuple[Ground, ...]) -> Side:
+def _side(member: Member, grounds: tuple[Ground, ...], read: Mapping[str, Value]) -> Side:
     match member:
         case Person():
-            return Side("in", member, grounds)
+            return Side("in", member, grounds, read=read)
         case Standing.OUTSIDE:
-            return Side("outside", None, grounds)
+            return Side("outside", None, grounds, read=read)
         case Standing.NAMELESS:
-            return Side("nameless", None, grounds)
+            return Side("nameless", None, grounds, read=read)
         case Standing.UNKNOWN:
             return Side("unknown", None, (), UNAVAILABLE)
