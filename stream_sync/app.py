@@ -20,12 +20,11 @@ from typing import Any
 import msgspec
 
 from stream_sync.admin.console import Console
-from stream_sync.admin.lanes import Standing
 from stream_sync.admin.letters import KafkaLetters, Mask
-from stream_sync.admin.server import STARTING, Admin
+from stream_sync.admin.server import Admin
 from stream_sync.admin.work import Work
 from stream_sync.config.settings import Config
-from stream_sync.delivery.lane import Lane
+from stream_sync.delivery.ports import Journal
 from stream_sync.delivery.standing import LaneStatus
 from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.letters import Letters
@@ -114,6 +113,11 @@ class Service:
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self.stop)
 
+    def watch(self, onlookers: Callable[[str], Journal] | None) -> None:
+        """Every lane tells what becomes of its intents to the one that is made for its activation; None = to nobody."""
+        for name, wired in self._lanes.items():
+            wired.lane.watch(None if onlookers is None else onlookers(name))
+
     def _wanted(self) -> Sequence[str]:
         """The activations to run: what a person paused cannot be run until it has caught up."""
         names = self._options.activations or tuple(self._config.activations)
@@ -196,9 +200,10 @@ class Service:
             self._config,
             version("stream-sync"),
             self._registry,
-            self._standings,
+            self,
             KafkaLetters(self._config, mask),
             Work(self._config, lambda: wiring.destinations, self._log.warning),
+            mask,
             logs.add_secret,
         )
 
@@ -207,14 +212,7 @@ class Service:
         return time.monotonic() - min(times) < HEALTHY_SECONDS
 
     def _states(self) -> Mapping[str, str]:
-        return {name: standing.state for name, standing in self._standings().items()}
-
-    def _standings(self) -> Mapping[str, Standing]:
-        return {name: _standing(wired.lane) for name, wired in self._lanes.items()}
-
-
-def _standing(lane: Lane) -> Standing:
-    return Standing(STARTING if lane.polled_at is None else lane.standing.state, lane.standing.halted)
+        return {name: standing.state for name, standing in self.status().items()}
 
 
 def _hash(config: Config) -> str:

@@ -5,7 +5,7 @@ Invariants: a request is small and so is its answer; whatever goes wrong is a `P
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -13,30 +13,44 @@ from aiohttp import web
 
 from stream_sync.admin import openapi, views
 from stream_sync.admin.access import Access
+from stream_sync.admin.changes import Changes
 from stream_sync.admin.lanes import Lanes
 from stream_sync.admin.letters import Letterbox
 from stream_sync.admin.routes import MOST_LISTED, ROUTES, Route
 from stream_sync.admin.work import BusyError, Worker
+from stream_sync.delivery.standing import LaneStatus
 from stream_sync.errors import StreamSyncError
 
 PREFIX = "/api"
 Body = TypeVar("Body")
 
 
-class Pausable(Protocol):
-    """What of a lane can be told to wait."""
+class Pausing(Protocol):
+    """Lanes that can be told to wait, by their activations."""
 
-    async def pause(self) -> None: ...
-    async def resume(self) -> None: ...
+    def status(self) -> Mapping[str, LaneStatus]: ...
+    def pause(self, activation: str) -> None: ...
+    def resume(self, activation: str) -> None: ...
 
 
 class Api:
     """The handlers by the names that `routes.ROUTES` has."""
 
-    def __init__(self, access: Access, lanes: Lanes, letters: Letterbox, work: Worker, version: str) -> None:
+    def __init__(
+        self,
+        access: Access,
+        lanes: Lanes,
+        changes: Changes,
+        letters: Letterbox,
+        work: Worker,
+        pausing: Pausing,
+        version: str,
+    ) -> None:
         self._access = access
         self._lanes = lanes
+        self._changes = changes
         self._letters = letters
+        self._pausing = pausing
         self._work = work
         self._document = msgspec.json.encode(openapi.document(version))
 
@@ -65,6 +79,23 @@ class Api:
 
     async def lanes(self, _request: web.Request) -> views.Lanes:
         return self._lanes.now()
+
+    async def changes(self, request: web.Request) -> views.Changes:
+        return self._changes.look(number_of(request, "after", 0, most=10**12))
+
+    async def pause(self, request: web.Request) -> views.Done:
+        name = self._activation(request)
+        self._pausing.pause(name)
+        return self._done(name)
+
+    async def resume(self, request: web.Request) -> views.Done:
+        name = self._activation(request)
+        self._pausing.resume(name)
+        return self._done(name)
+
+    def _done(self, name: str) -> views.Done:
+        standing = self._pausing.status()[name]
+        return views.Done(name, standing.state, standing.is_paused)
 
     async def letters(self, request: web.Request) -> views.Letters:
         return await self._listed(request, "letters")

@@ -9,17 +9,16 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Literal
 
-import msgspec
 from prometheus_client import CollectorRegistry
 
 from stream_sync.admin import views
 from stream_sync.admin.history import EVERY_SECONDS, History, Reading
 from stream_sync.config.settings import Config
+from stream_sync.delivery.standing import LaneStatus
 from stream_sync.errors import StreamSyncError
 from stream_sync.observability.table import METRICS, PREFIX
 
@@ -31,13 +30,6 @@ _READ = frozenset(
         "dead_letters_total", "warnings_total", "limited_by", "destination_down",
     }
 )  # fmt: skip
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How a lane stands."""
-
-    state: views.State
-    reason: str | None = None
 
 
 class Samples:
@@ -75,16 +67,16 @@ class Lanes:
         config: Config,
         version: str,
         registry: CollectorRegistry,
-        standings: Callable[[], Mapping[str, Standing]],
+        status: Callable[[], Mapping[str, LaneStatus]],
         count_open: Callable[[str], Awaitable[int]],
         console: Literal["read", "write"],
     ) -> None:
-        """`standings`: of the lanes of this process, by activation. `count_open`: the open dead letters of one, in
+        """`status`: of the lanes of this process, by activation. `count_open`: the open dead letters of one, in
         Kafka; it may raise StreamSyncError."""
         self._config = config
         self._version = version
         self._registry = registry
-        self._standings = standings
+        self._status = status
         self._count_open = count_open
         self._console = console
         self._histories: dict[str, History] = {}
@@ -95,7 +87,7 @@ class Lanes:
     @property
     def names(self) -> Collection[str]:
         """The activations of this process."""
-        return self._standings().keys()
+        return self._status().keys()
 
     async def run(self) -> None:
         """Reads for ever."""
@@ -112,17 +104,17 @@ class Lanes:
     def now(self) -> views.Lanes:
         """All lanes as they are now."""
         samples = Samples(self._registry)
-        standings = self._standings()
-        self._count_again(list(standings))
+        status = self._status()
+        self._count_again(list(status))
         return views.Lanes(
             name=self._config.name,
             version=self._version,
-            at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            at=utc(time.time()),
             console=self._console,
-            lanes=[self._view(name, standing, samples) for name, standing in standings.items()],
+            lanes=[self._view(name, standing, samples) for name, standing in status.items()],
         )
 
-    def _view(self, name: str, standing: Standing, samples: Samples) -> views.Lane:
+    def _view(self, name: str, standing: LaneStatus, samples: Samples) -> views.Lane:
         activation = self._config.activations[name]
         destination = activation.destination
         history = self._histories.setdefault(name, History())
@@ -136,6 +128,8 @@ class Lanes:
             mode=activation.mode,
             state=standing.state,
             reason=standing.reason,
+            paused=standing.is_paused,
+            next_run=None if standing.next_run is None or standing.state != "waiting" else utc(standing.next_run),
             lag=int(samples.one("lag_records", name) or 0),
             pending=int(samples.one("pending_intents", name) or 0),
             in_flight=int(samples.one("in_flight", name) or 0),
@@ -186,6 +180,11 @@ class Lanes:
         finally:
             self._counted_at = time.monotonic()
             self._counting = None
+
+
+def utc(seconds: float) -> str:
+    """Seconds since the epoch as `2026-11-22T10:26:12Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _whole(counts: Mapping[str, float]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from stream_sync.observability.table import Bound, LaneState
+from stream_sync.observability.table import Bound, LaneState, OutcomeName
 
 State = Literal["starting"] | LaneState
 Action = Literal["replay", "release", "discard"]
@@ -59,7 +59,11 @@ class Lane(msgspec.Struct, frozen=True):
     mode: str
     state: State
     reason: str | None
-    """Why it is halted."""
+    """Why it is halted, or why it takes nothing."""
+    paused: bool
+    """Whether a person paused it."""
+    next_run: str | None
+    """When a lane that waits for its schedule works again."""
     lag: int
     """Records in Kafka that were not taken yet."""
     pending: int
@@ -99,6 +103,8 @@ class Done(msgspec.Struct, frozen=True):
 
     activation: str
     state: State
+    """It takes a moment: what is in flight ends first."""
+    paused: bool
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -177,7 +183,8 @@ class Seen(msgspec.Struct, frozen=True):
     number: int
     at: str
     activation: str
-    kind: Literal["insert", "update", "delete"]
+    kind: Literal["insert", "update", "delete"] | None
+    """None where the record became no intent."""
     person: str
     """A mask: equal for one person, and no longer so after a restart."""
     names: list[str]
@@ -189,8 +196,8 @@ class Seen(msgspec.Struct, frozen=True):
     offset: int
     """Of the newest of them."""
     seconds: float | None
-    """From the source's commit."""
-    outcome: str
+    """From the newest record's time in Kafka."""
+    outcome: OutcomeName
     code: str
 
 

@@ -9,12 +9,13 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 from stream_sync.admin import views
+from stream_sync.admin.lanes import utc
 from stream_sync.config.settings import Config
 from stream_sync.delivery.destination import Destination
 from stream_sync.errors import StreamSyncError
@@ -225,4 +226,4 @@ async def _settled(put_aside: PutAside, marks: Mapping[int, Marks]) -> str:
 
 
 def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return utc(time.time())

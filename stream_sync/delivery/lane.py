@@ -170,6 +170,10 @@ class Lane:
         state: State | Literal["starting"] = "starting" if self._consumer is None else self.standing.state
         return LaneStatus(state, self.standing.reason, agenda.paused, agenda.next_run(time.time(), assigned))
 
+    def watch(self, onlooker: Journal | None) -> None:
+        """From now on `onlooker` is told what becomes of intents, None = nobody beside the journal."""
+        self._outcomes.watch(onlooker)
+
     def stop(self) -> None:
         """No more records are taken and no more requests started."""
         self._stop.set()

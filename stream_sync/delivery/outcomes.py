@@ -64,7 +64,7 @@ class Outcomes:
         self._most_consecutive = most_consecutive
         self._halt = halt
         self._log = log
-        self._journal = journal
+        self._journal = self._own_journal = journal
         self._consecutive = 0
         self._doubt: dict[str, None] = {}
         self._writing: dict[asyncio.Task[None], Acknowledgement] = {}
@@ -73,6 +73,11 @@ class Outcomes:
     def writing(self) -> int:
         """How many dead letters are not acknowledged yet."""
         return len(self._writing)
+
+    def watch(self, onlooker: Journal | None) -> None:
+        """From now on `onlooker` is told as the journal is; None = nobody."""
+        own = self._own_journal
+        self._journal = _Both(own, onlooker) if own is not None and onlooker is not None else onlooker or own
 
     def certain(self, batch: Sequence[Pending]) -> list[Intent]:
         """The intents as they are to be sent: whole where the person's state at the destination is in doubt."""
@@ -228,6 +233,18 @@ class Outcomes:
         assert self._journal is not None
         made = exchanges.of_call() if sent else ()
         self._journal.tell(Settled(pending.record, pending.offsets, outcome, pending.intent, why, exchanges=made))
+
+
+class _Both:
+    """Two journals that are told the same."""
+
+    def __init__(self, first: Journal, second: Journal) -> None:
+        self._first, self._second = first, second
+
+    def tell(self, settled: Settled) -> None:
+        """See `delivery.ports.Journal`."""
+        self._first.tell(settled)
+        self._second.tell(settled)
 
 
 async def _end(letters: Sequence[asyncio.Task[None]], budget: float) -> None:

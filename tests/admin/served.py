@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import aiohttp
 
 from stream_sync.admin import views
 from stream_sync.admin.console import Console
-from stream_sync.admin.lanes import Standing
+from stream_sync.admin.letters import Mask
 from stream_sync.admin.server import Admin
 from stream_sync.admin.work import BusyError
 from stream_sync.config.load import load
+from stream_sync.delivery.ports import Journal
+from stream_sync.delivery.standing import LaneStatus
 from stream_sync.errors import StreamSyncError
 from stream_sync.observability.metrics import Metrics, Registry
 
@@ -92,16 +94,34 @@ class Work:
         pass
 
 
+class Service:
+    """The lanes of a service; see `admin.console.Steered`."""
+
+    def __init__(self) -> None:
+        self.lanes = {"gold": LaneStatus("running", None, is_paused=False, next_run=None)}
+        self.onlookers: dict[str, Journal] = {}
+
+    def status(self) -> Mapping[str, LaneStatus]:
+        return self.lanes
+
+    def pause(self, activation: str) -> None:
+        self.lanes[activation] = LaneStatus("paused", "by_request", is_paused=True, next_run=None)
+
+    def resume(self, activation: str) -> None:
+        self.lanes[activation] = LaneStatus("running", None, is_paused=False, next_run=None)
+
+    def watch(self, onlookers: Callable[[str], Journal] | None) -> None:
+        self.onlookers = {} if onlookers is None else {name: onlookers(name) for name in self.lanes}
+
+
 class Site:
     """The console as its users reach it."""
 
-    def __init__(
-        self, admin: Admin, metrics: Metrics, standings: dict[str, Standing], letters: Letters, work: Work
-    ) -> None:
+    def __init__(self, admin: Admin, metrics: Metrics, service: Service, letters: Letters, work: Work) -> None:
         self.url = f"http://127.0.0.1:{admin.port}"
         self.lane = metrics.lane("gold")
         self.metrics = metrics
-        self.standings = standings
+        self.service = service
         self.letters = letters
         self.work = work
         self.changed: list[str] = []
@@ -133,14 +153,13 @@ async def site(folder: Path, console: str = "write", token: str = TOKEN) -> Asyn
     path.write_text(json.dumps({**CONFIG, "admin": {"port": 0, "console": console, "token": token}}))
     registry = Registry()
     metrics = Metrics(registry)
-    standings = {"gold": Standing("running")}
     changed: list[str] = []
-    letters, work = Letters(), Work()
-    made = Console(load(path, {}).config, "1.2.3", registry, lambda: standings, letters, work, changed.append)
+    service, letters, work = Service(), Letters(), Work()
+    made = Console(load(path, {}).config, "1.2.3", registry, service, letters, work, Mask(), changed.append)
     admin = Admin("127.0.0.1", 0, registry, lambda: True, lambda: {"gold": "running"}, made)
     await admin.start()
     try:
-        served = Site(admin, metrics, standings, letters, work)
+        served = Site(admin, metrics, service, letters, work)
         served.changed = changed
         yield served
     finally:

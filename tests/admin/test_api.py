@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types of its own
 
 from stream_sync.admin import access
-from stream_sync.admin.lanes import Standing
 from stream_sync.admin.routes import ROUTES
+from stream_sync.delivery.standing import LaneStatus
 from tests.admin.served import TOKEN, site
 
 REPLAY = "/api/activations/gold/letters/replay"
@@ -18,7 +18,7 @@ REPLAY = "/api/activations/gold/letters/replay"
 
 async def test_a_lane_is_told_as_the_metrics_have_it(tmp_path: Path) -> None:
     async with site(tmp_path) as console:
-        console.standings["gold"] = Standing("halted", "unauthorized")
+        console.service.lanes["gold"] = LaneStatus("halted", "unauthorized", is_paused=False, next_run=None)
         console.lane.lag(1200)
         console.lane.pending(75)
         console.lane.outcomes("delivered", 10)
@@ -204,3 +204,17 @@ async def test_one_job_at_a_time_is_told_and_can_be_stopped(tmp_path: Path) -> N
     assert (busy, stopped, none) == (409, 200, 404)
     assert "under way" in problem["error"]
     assert [(job["id"], job["action"]) for job in listed["jobs"]] == [(1, "release")]
+
+
+async def test_a_lane_is_paused_and_resumed(tmp_path: Path) -> None:
+    async with site(tmp_path) as console:
+        refused, _, _ = await console.ask("/api/activations/gold/pause", "POST")
+        paused = await console.ask("/api/activations/gold/pause", "POST", token=TOKEN)
+        shown = (await console.ask("/api/lanes"))[1]["lanes"][0]
+        resumed = await console.ask("/api/activations/gold/resume", "POST", token=TOKEN)
+        nobody, _, _ = await console.ask("/api/activations/nobody/pause", "POST", token=TOKEN)
+
+    assert (refused, nobody) == (401, 404)
+    assert paused[:2] == (200, {"activation": "gold", "state": "paused", "paused": True})
+    assert (shown["state"], shown["reason"], shown["paused"]) == ("paused", "by_request", True)
+    assert resumed[:2] == (200, {"activation": "gold", "state": "running", "paused": False})

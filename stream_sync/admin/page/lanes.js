@@ -1,0 +1,52 @@
+// The lanes, a card each.
+
+import { of } from "./api.js";
+import { change } from "./dialogs.js";
+import { byId, element, pairs, say, show, state } from "./elements.js";
+import { bound, clock, count, duration, forecast, plain, rate } from "./words.js";
+
+export function showLanes(told, shown, refresh) {
+  show(byId("lane-list"), told.lanes.length
+    ? told.lanes.map((lane) => card(lane, told.console === "write", lane.activation === shown, refresh))
+    : element("p", { class: "dim" }, "No lane runs in this process."));
+}
+
+function card(lane, writes, isShown, refresh) {
+  const link = element("a", { href: `#${encodeURIComponent(lane.activation)}`, "data-key": `open ${lane.activation}` }, lane.activation);
+  return element("article", { class: isShown ? "lane shown" : "lane" },
+    element("h3", {}, link, state(lane.state)),
+    element("p", { class: "dim" }, `${lane.topic} → ${lane.destination}, ${lane.mode}`),
+    lane.reason ? element("p", { class: lane.state === "halted" ? "alarm" : "dim" }, why(lane)) : null,
+    pairs([
+      ["Fresh", lane.freshness ? `${duration(lane.freshness.median)}, 95 % in ${duration(lane.freshness.p95)}` : "nothing delivered lately"],
+      ["Oldest change waits", lane.oldest_pending_seconds ? duration(lane.oldest_pending_seconds) : "none"],
+      ["Backlog", `${count(lane.lag)} in Kafka, ${count(lane.pending)} in memory`],
+      ["Forecast", forecast(lane.forecast)],
+      ["Speed", `${rate(lane.records_per_second)} records/s, ${rate(lane.people_per_second)} people/s`],
+      ["Limit", lane.limits.rate_limit ? `${lane.limits.rate_limit}, now ${rate(lane.limits.requests_per_second)}/s` : "none"],
+      ["Bound by", lane.limits.destination_down ? alarm("the destination is down") : bound(lane.limits.limited_by)],
+      ["Dead letters", lane.open_letters ? alarm(`${count(lane.open_letters)} open`) : lane.open_letters === 0 ? "none open" : "–"],
+      lane.held === null ? null : ["Held deletes", lane.held ? alarm(`${count(lane.held)} wait for you`) : "none"],
+    ].filter(Boolean)),
+    writes ? element("p", { class: "actions" }, pauseButton(lane, refresh)) : null);
+}
+
+function why(lane) {
+  const until = lane.next_run ? ` until ${clock(lane.next_run)}` : "";
+  return `${lane.state === "halted" ? "Halted" : "Because of"}: ${plain(lane.reason)}${until}`;
+}
+
+function alarm(text) {
+  return element("span", { class: "alarm" }, text);
+}
+
+function pauseButton(lane, refresh) {
+  const word = lane.paused ? "resume" : "pause";
+  const act = async () => {
+    const done = await change(of(lane.activation, word), {});
+    if (done) say(`${done.activation} is ${done.paused ? "paused" : "resumed"}`);
+    refresh();
+  };
+  return element("button", { type: "button", "data-key": `pause ${lane.activation}`, onclick: act, "aria-label": `${lane.paused ? "Resume" : "Pause"} ${lane.activation}` },
+    lane.paused ? "Resume" : "Pause");
+}
