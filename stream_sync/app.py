@@ -23,6 +23,7 @@ from stream_sync.admin.console import Console
 from stream_sync.admin.letters import KafkaLetters, Mask
 from stream_sync.admin.server import Admin
 from stream_sync.admin.work import Work
+from stream_sync.config.secrets import Secrets
 from stream_sync.config.settings import Config
 from stream_sync.delivery.ports import Journal
 from stream_sync.delivery.standing import LaneStatus
@@ -35,6 +36,7 @@ from stream_sync.wiring import RunOptions, WiredLane, Wiring
 
 HEALTHY_SECONDS = 30.0
 TURN_SECONDS = 1.0
+SECRETS_SECONDS = 10.0
 KILLED_AT_ONCE = 130
 
 
@@ -78,7 +80,11 @@ class Service:
                 self._lanes[name] = wiring.lane(name)
             admin = await self._serve_admin(wiring)
             started()
-            return await self._run_lanes()
+            watching = asyncio.create_task(self._watch_secrets(wiring.secrets))
+            try:
+                return await self._run_lanes()
+            finally:
+                watching.cancel()
         finally:
             if admin is not None:
                 await admin.stop_work()
@@ -171,6 +177,13 @@ class Service:
         for end in ends:
             if isinstance(end, Exception):
                 self._log.warning("lane_not_finished", error=type(end).__name__, exc_info=end)
+
+    async def _watch_secrets(self, secrets: Secrets) -> None:
+        """A key that was swapped is used before the vendor refuses the old one."""
+        while True:
+            await asyncio.sleep(SECRETS_SECONDS)
+            if await asyncio.to_thread(secrets.refresh):
+                self._log.info("secrets_changed")
 
     async def _turn(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from stream_sync.config.secrets import refresh_all
+from stream_sync.config.secrets import Secrets
 from stream_sync.config.settings import Activation, Config, DestinationSettings, Source
 from stream_sync.config.sink_types import installed
 from stream_sync.delivery import exchanges
@@ -120,6 +120,7 @@ class Wiring:
         self._options = options
         self._destinations = dict(lent or {})
         self._https: list[Http] = []
+        self.secrets = Secrets(config, logs.add_secret)
         self._schemas = self._open_registry()
         self._held: list[HeldTopic] = []
         self._journals = Journals(config)
@@ -164,7 +165,7 @@ class Wiring:
             held,
             parts.notices,
             parts.metrics,
-            lambda: refresh_all(config, logs.add_secret),
+            self.secrets,
             log,
             logs.logger(activation=name).info,
             self._journals.of(name, parts.notices.add, lambda: consumer.partitions),
@@ -216,7 +217,7 @@ class Wiring:
         config = self._config
         if config.schema_registry is None:
             return None
-        return OpenRegistry(config.schema_registry, lambda: refresh_all(config, logs.add_secret), logs.logger().warning)
+        return OpenRegistry(config.schema_registry, self.secrets.refresh, logs.logger().warning)
 
     def _destination(self, name: str) -> Destination:
         if name not in self._destinations:

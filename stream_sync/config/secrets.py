@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -28,3 +29,23 @@ def refresh_all(part: Any, changed: Callable[[str], None]) -> bool:
     for secret in new:
         changed(secret.reveal())
     return bool(new)
+
+
+class Secrets:
+    """The secrets of a running config. They are read again by whoever was refused, and now and then by whoever watches:
+    Kubernetes swaps a mounted secret's files (`..data`) without a word."""
+
+    def __init__(self, config: Any, changed: Callable[[str], None]) -> None:
+        """`changed` is told each new text, before anybody uses it."""
+        self._config = config
+        self._changed = changed
+        self._turn = threading.Lock()
+        self.version = 0
+        """How often something had changed."""
+
+    def refresh(self) -> bool:
+        """Reads them all again; whether one changed. From any thread."""
+        with self._turn:
+            is_new = refresh_all(self._config, self._changed)
+            self.version += is_new
+        return is_new

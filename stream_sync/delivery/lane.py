@@ -25,7 +25,7 @@ from stream_sync.delivery.membership import Membership
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
-from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Journal, Letters, Router
+from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Journal, Letters, Router, Secrets
 from stream_sync.delivery.rest import POLL_SECONDS, Rest
 from stream_sync.delivery.runs import Runs
 from stream_sync.delivery.settings import LaneSettings
@@ -59,7 +59,7 @@ class Lane:
         held: Held,
         notices: Notices,
         metrics: LaneMetrics,
-        refresh_secrets: Callable[[], object],
+        secrets: Secrets,
         log: Callable[..., None],
         tell: Callable[..., None],
         journal: Journal | None = None,
@@ -104,7 +104,7 @@ class Lane:
         self._intake = Intake(
             decoder, router, self._backlog, notices, metrics, self._outcomes.refuse, self._early, settings.key
         )
-        self._rest = Rest(self._intake, destination, self.standing, refresh_secrets, self._dispatch.wake, self._stop)
+        self._rest = Rest(self._intake, destination, self.standing, secrets, self._dispatch.wake, self._stop)
         agenda = Agenda(settings.schedule, time.time(), paused=settings.paused, once=settings.until_caught_up)
         self._runs = Runs(
             agenda, self._backlog, self._dispatch, self._outcomes, self._guard, self._rest, self.standing, time.time

@@ -98,6 +98,19 @@ class Router(Protocol):
     def route(self, change: Change, doubt: bool, whole: bool) -> Decision: ...
 
 
+class Secrets(Protocol):
+    """The config's secrets, as they are now."""
+
+    @property
+    def version(self) -> int:
+        """How often one of them had changed."""
+        ...
+
+    def refresh(self) -> bool:
+        """Reads them again; whether one changed."""
+        ...
+
+
 class Letters(Protocol):
     """Where refused records go."""
 

@@ -4,7 +4,8 @@ Invariants:
 - What the consumer brings in spite of a pause (a partition that came meanwhile) is put by, never dropped.
 - Where the wait may be short nothing is paused: a pause throws away what was fetched ahead.
 - A halted lane keeps its offsets; where the destination or the schema registry was the reason it re-reads its secrets
-  and probes once a minute, and goes on when the destination takes it back.
+  and probes, at once where one of them has changed and else once a minute, and goes on when the destination takes it
+  back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.intake import Intake
-from stream_sync.delivery.ports import Consumer
+from stream_sync.delivery.ports import Consumer, Secrets
 from stream_sync.delivery.standing import Standing, Why
 from stream_sync.errors import HaltError, WaitError
 from stream_sync.model import Delivered
@@ -32,7 +33,7 @@ class Rest:
         intake: Intake,
         destination: Destination,
         standing: Standing,
-        refresh_secrets: Callable[[], object],
+        secrets: Secrets,
         wake: Callable[[], None],
         stop: asyncio.Event,
     ) -> None:
@@ -40,19 +41,28 @@ class Rest:
         self._intake = intake
         self._destination = destination
         self._standing = standing
-        self._refresh_secrets = refresh_secrets
+        self._secrets = secrets
+        self._tried = 0
+        """The version of the secrets that the last probe tried."""
         self._wake = wake
         self._stop = stop
 
     async def for_cure(self, consumer: Consumer) -> None:
-        """Halted: polls for a while; then probes the destination where it was the reason."""
+        """Halted: polls for a while, or until a secret changed; then probes the destination where it was the reason."""
         until = self._now() + PROBE_SECONDS
-        await self.polling(consumer, lambda: self._now() < until, None)
+        if self._standing.curable:
+            self._secrets.refresh()
+        await self.polling(consumer, lambda: self._now() < until and not self._may_be_cured, None)
         if self._standing.curable and not self._stop.is_set():
-            self._refresh_secrets()
+            self._secrets.refresh()
+            self._tried = self._secrets.version
             if isinstance(await self._destination.sink.probe(), Delivered):
                 self._standing.resume()
                 self._wake()
+
+    @property
+    def _may_be_cured(self) -> bool:
+        return self._standing.curable and self._secrets.version != self._tried
 
     async def for_topic(self) -> None:
         """Halted before it joined: looks again after a while."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from stream_sync.config.secrets import Secrets
 from stream_sync.config.settings import Activation, DestinationSettings, Source
 from stream_sync.config.values import Rate
 from stream_sync.contract.virtual_time import run
@@ -114,7 +115,7 @@ class Pod:
             letters,
             notices,
             lane_metrics,
-            lambda: False,
+            Secrets(None, lambda _text: None),
             self._log,
             lambda *_args, **_fields: None,
         )
