@@ -172,7 +172,8 @@ class Service:
         lanes = [wired.lane for wired in self._lanes.values()]
         for lane in lanes:
             lane.stop()
-        await asyncio.wait(running, timeout=budget)
+        if running:
+            await asyncio.wait(running, timeout=budget)
         ends = await asyncio.gather(*(lane.finish(budget) for lane in lanes), return_exceptions=True)
         for end in ends:
             if isinstance(end, Exception):

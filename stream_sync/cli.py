@@ -21,7 +21,21 @@ from stream_sync.commands.output import tell_config_error, tell_defect, tell_fai
 from stream_sync.config.problems import ConfigError
 from stream_sync.errors import StreamSyncError
 
-COMMANDS = ("run", "validate", "types", "explain", "preview", "plan", "dlq", "held", "sandbox", "demo")
+COMMANDS = (
+    "run",
+    "validate",
+    "types",
+    "explain",
+    "preview",
+    "plan",
+    "dlq",
+    "held",
+    "status",
+    "pause",
+    "resume",
+    "sandbox",
+    "demo",
+)
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from stream_sync.schedule import Between, Every, Manual, Schedule
 from tests.simulation.world import STARTED, Pod, World, simulate
@@ -11,7 +12,7 @@ HOUR = 600.0
 """Of the schedules here: short enough for a quick simulation."""
 
 
-def world_with(schedule: Schedule, **deletes: float) -> World:
+def world_with(schedule: Schedule, **deletes: Any) -> World:
     world = World(3, **deletes)
     world.activation = world.activation.model_copy(update={"schedule": schedule})
     world.poll_seconds = 1.0

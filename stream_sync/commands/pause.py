@@ -1,0 +1,37 @@
+"""`stream-sync pause`: a running service takes and sends nothing for an activation until it is resumed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from stream_sync.admin.views import Done
+from stream_sync.commands.output import result
+from stream_sync.commands.running import Running, add_running, chosen
+from stream_sync.config.load import load
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "pause",
+        help="an activation takes and sends nothing until it is resumed",
+        description="Tells a running service to pause activations, all of them where none is named. What is in flight "
+        "ends, the backlog stays in Kafka. One process is told; a restart begins as the config says (`paused`).",
+        allow_abbrev=False,
+    )
+    add_running(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    return tell(args, "pause")
+
+
+def tell(args: argparse.Namespace, verb: str) -> int:
+    """Tells each activation that was asked for; exit status."""
+    config = load(args.config, os.environ).config
+    running = Running(args, config)
+    for name in chosen(args, config):
+        done = running.post(name, verb, Done)
+        result(f"{done.activation}: {'paused' if done.paused else 'not paused'}, now {done.state}")
+    return 0

@@ -1,0 +1,64 @@
+"""`stream-sync status`: what the lanes of a running service do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+import msgspec
+
+from stream_sync.admin.views import Lane, Lanes
+from stream_sync.commands.letters import aligned
+from stream_sync.commands.output import result
+from stream_sync.commands.running import Running, add_running, chosen
+from stream_sync.config.load import load
+
+HEAD = ("activation", "state", "lag", "in memory", "freshness", "limit", "limited by", "held", "letters", "next run")
+UNKNOWN = "-"
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "status",
+        help="what the lanes of a running service do",
+        description="State, lag, freshness, limits, held deletes and open dead letters of each lane of one process.",
+        allow_abbrev=False,
+    )
+    add_running(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON document, as `GET /api/lanes` has it")
+
+
+def execute(args: argparse.Namespace) -> int:
+    config = load(args.config, os.environ).config
+    names = chosen(args, config)
+    answer = Running(args, config).get("/api/lanes", Lanes)
+    lanes = [lane for lane in answer.lanes if lane.activation in names]
+    if args.json:
+        result(msgspec.json.encode(msgspec.structs.replace(answer, lanes=lanes)).decode())
+        return 0
+    for line in aligned([HEAD, *(row(lane) for lane in lanes)]):
+        result(line)
+    return 0
+
+
+def row(lane: Lane) -> tuple[str, ...]:
+    """One lane as a line of the table, in the order of `HEAD`."""
+    state = lane.state if lane.reason is None else f"{lane.state} ({lane.reason})"
+    fresh = lane.freshness
+    return (
+        lane.activation,
+        state,
+        str(lane.lag),
+        str(lane.pending),
+        UNKNOWN if fresh is None else f"{_seconds(fresh.median)}, p95 {_seconds(fresh.p95)}",
+        lane.limits.rate_limit or UNKNOWN,
+        "destination down" if lane.limits.destination_down else lane.limits.limited_by or UNKNOWN,
+        UNKNOWN if lane.held is None else str(lane.held),
+        UNKNOWN if lane.open_letters is None else str(lane.open_letters),
+        lane.next_run or UNKNOWN,
+    )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s"

@@ -1,0 +1,121 @@
+"""When an activation runs, as its operator sees it: a schedule, a pause, and the commands that tell and ask."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any, NamedTuple
+
+from stream_sync import cli
+from tests.e2e.service import Running, until
+from tests.e2e.stage import ACTIVATION, Stage
+
+TOKEN = "made-up-token-of-this-test"
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def with_console(stage: Stage) -> None:
+    stage.config["admin"] = {"port": 0, "console": "write", "token": TOKEN}
+
+
+async def address(running: Running) -> str:
+    """Of the service's console."""
+    await until(lambda: "admin_listening" in running.log, "the console listens")
+    found = re.search(r"http://127.0.0.1:[0-9]+", running.log)
+    assert found is not None
+    return found[0]
+
+
+async def command(stage: Stage, *words: str) -> Done:
+    """In this process: starting one takes longer than the lanes wait."""
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        status = await asyncio.to_thread(cli.main, [*words, "-c", str(stage.folder / "config.yaml")])
+    return Done(status, out.getvalue(), err.getvalue())
+
+
+async def lane(stage: Stage, url: str) -> dict[str, Any]:
+    done = await command(stage, "status", "--json", "--url", url)
+    assert done.status == 0, done.err
+    (found,) = json.loads(done.out)["lanes"]
+    return dict(found)
+
+
+async def test_between_its_runs_a_lane_waits_and_a_run_sends_each_person_once_and_then_who_left(stage: Stage) -> None:
+    stage.activation["schedule"] = {"every": "8s"}
+    stage.activation["deletes"]["after"] = "500ms"
+    with_console(stage)
+    table = stage.table
+    stage.create(2)
+    stage.write(table.inserts(20))
+    async with stage.process() as running:
+        url = await address(running)
+        await until(lambda: stage.is_committed_to_the_end, "the first run is over")
+        before = len(stage.requests())
+        stage.write(*(table.update("p1", score=score) for score in range(1, 6)), table.delete("p2"))
+
+        waiting = await lane(stage, url)
+        assert (waiting["state"], waiting["reason"]) == ("waiting", "schedule")
+        assert waiting["next_run"]
+        assert waiting["limits"]["limited_by"] == "schedule"
+        shown = await command(stage, "status", "--url", url)
+        assert "waiting (schedule)" in shown.out
+        assert len(stage.requests()) == before
+        await until(lambda: stage.is_committed_to_the_end, "the next run is over")
+
+        assert [who for entry in stage.requests()[before:] for who in entry.people] == ["p1"]
+        assert stage.deleted == ["p2"]
+        assert stage.wrong == []
+        assert running.log.count("partitions_assigned") == 1
+
+
+async def test_a_paused_activation_takes_and_sends_nothing_until_it_is_resumed(stage: Stage) -> None:
+    stage.activation["paused"] = True
+    with_console(stage)
+    table = stage.table
+    stage.create()
+    stage.write(table.inserts(5))
+    left_out = await stage.run("--until-caught-up")
+    assert (left_out.process.returncode, "paused_not_run" in left_out.log) == (0, True)
+    async with stage.process() as running:
+        url = await address(running)
+        await until(lambda: "partitions_assigned" in running.log, "it has its partitions")
+        paused = await lane(stage, url)
+        assert (paused["state"], paused["reason"], paused["paused"]) == ("paused", "by_request", True)
+        assert stage.requests() == []
+
+        resumed = await command(stage, "resume", "--activation", ACTIVATION, "--url", url)
+        assert (resumed.status, resumed.out.startswith(f"{ACTIVATION}: not paused")) == (0, True), resumed
+        await until(lambda: stage.is_committed_to_the_end, "all is delivered")
+        again = await command(stage, "pause", "--url", url)
+        assert again.out.startswith(f"{ACTIVATION}: paused")
+        before = len(stage.requests())
+        stage.write(table.update("p1", score=9))
+        await until(lambda: lag_of(stage, url), "the backlog in Kafka is told")
+        assert len(stage.requests()) == before
+        await command(stage, "resume", "--url", url)
+        await until(lambda: stage.wrong == [], "it goes on")
+
+
+async def lag_of(stage: Stage, url: str) -> bool:
+    found = await lane(stage, url)
+    return (found["state"], found["lag"]) == ("paused", 1)
+
+
+async def test_whom_nobody_can_ask_is_said_in_words(stage: Stage) -> None:
+    (stage.folder / "config.yaml").write_text(json.dumps(stage.config))
+    off = await command(stage, "status")
+    assert (off.status, "admin" in off.err) == (2, True)
+    nobody = await command(stage, "pause", "--url", "http://127.0.0.1:1")
+    assert (nobody.status, "no service answers at http://127.0.0.1:1" in nobody.err) == (1, True)
+    unknown = await command(stage, "resume", "--activation", "everybody", "--url", "http://127.0.0.1:1")
+    assert (unknown.status, f"did you mean '{ACTIVATION}'" in unknown.err) == (2, True)
