@@ -9,7 +9,7 @@ import pytest
 
 from stream_sync.observability.table import METRICS, PREFIX
 from tests.deploy.alerts import alerts, rules
-from tests.deploy.dashboards import NAMES, model, panels, queries
+from tests.deploy.models import NAMES, model, panels, queries
 
 UNITS = {"short", "s", "cps", "ops", "reqps", "percentunit"}
 """Names of Grafana's own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from stream_sync.sandbox.demo_stage import TOPICS, Stage
 from stream_sync.sandbox.faults import NONE, Faults
 from stream_sync.sandbox.server import Sandbox
 from tests.deploy.alerts import alerts, rules
-from tests.deploy.dashboards import NAMES, queries
+from tests.deploy.models import NAMES, queries
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.deploy.tools import tool
 from tests.e2e.service import Running, service, until
