@@ -14,12 +14,12 @@ MOST_ROWS = 1_000_000
 
 
 class Crowd:
-    """How many different ones were seen: linear counting (Whang et al., 1990)."""
+    """How many different texts were seen: linear counting (Whang et al., 1990)."""
 
     def __init__(self) -> None:
         self._seen = bytearray(SLOTS)
 
-    def add(self, ones: Iterable[Hashable]) -> None:
+    def add(self, ones: Iterable[str]) -> None:
         """Those were seen, again or for the first time."""
         seen, mask = self._seen, SLOTS - 1
         for one in ones:
@@ -50,7 +50,7 @@ class Group:
         """It is in the group now."""
         if len(self._hashes) < MOST_ROWS:
             self._hashes.add(hash(one))
-        else:
+        elif hash(one) not in self._hashes:
             self.is_cut = True
 
     def leave(self, one: Hashable) -> None:
