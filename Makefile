@@ -12,9 +12,10 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 FUZZ_ARGS ?=
+SOAK_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench fuzz tools format clean help
+.PHONY: demo test check bench fuzz soak tools format clean help
 
 demo: $(VENV)/.service ## everything on this machine in a minute: a warehouse, Kafka, all destinations and the service, simulated
 	$(BIN)/stream-sync demo $(DEMO_ARGS)
@@ -35,6 +36,10 @@ bench: $(VENV)/.developer ## changes a second and memory, beside a loop that onl
 
 fuzz: $(VENV)/.developer ## a million damaged records through every decoder; FUZZ_ARGS="--inputs 50000 --seed 2" for less
 	$(BIN)/python -m tests.fuzz.run $(FUZZ_ARGS)
+
+soak: $(VENV)/.developer ## ten minutes of kills, freezes, outages and rebalances, then the oracle's verdict; SOAK_ARGS="--minutes 2 --seed 7"
+	@$(BIN)/python -m tests.rig.jars
+	$(BIN)/python -m tests.soak.run $(SOAK_ARGS)
 
 tools: $(VENV)/.developer ## what the tests of deploy/ ask for besides (Debian, root): Prometheus, buildah, linters; without them they are skipped
 	@tests/deploy/install.sh

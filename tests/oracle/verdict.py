@@ -30,6 +30,8 @@ class Promise(NamedTuple):
     most_deletes: int | None = None
     per: float = 3600.0
     """Seconds."""
+    by_hand: frozenset[str] = frozenset()
+    """Senders whom a person told to delete: no budget is theirs."""
 
 
 class Verdict(NamedTuple):
@@ -176,6 +178,7 @@ def _beyond(journal: Journal, promise: Promise) -> int:
     if promise.most_deletes is None:
         return 0
     deletes = [entry for entry in journal.entries if entry.path == DELETE and entry.taken]
+    deletes = [entry for entry in deletes if entry.who not in promise.by_hand]
     held = first = most = 0
     for entry in deletes:
         held += len(entry.taken)
