@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-compile --no-warn-conflicts
 TEST_ARGS ?=
+# The whole suite waits more than it works: as many files at once as there are cores, each process with its own Kafka.
+AT_ONCE := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 FUZZ_ARGS ?=
@@ -22,7 +24,7 @@ demo: $(VENV)/.service ## everything on this machine in a minute: a warehouse, K
 
 test: $(VENV)/.developer ## the tests, against a real Kafka (needs Java 17 and Maven); TEST_ARGS="tests/routing -x" for some
 	@$(BIN)/python -m tests.rig.jars
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest $(or $(TEST_ARGS),$(AT_ONCE))
 
 check: $(VENV)/.developer ## linters, formatting, types and import rules; never edits
 	$(BIN)/ruff check

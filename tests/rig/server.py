@@ -9,6 +9,7 @@ Invariants:
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -182,11 +183,16 @@ class KafkaServer:
 
 
 def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports that nobody uses, below those that Linux gives to outgoing connections (32768 and above): one of these may
+    be somebody's before the broker has it, or while it is down."""
+    free: list[int] = []
+    while len(free) < count:
+        port = random.randrange(12_000, 32_000)  # noqa: S311  a port is no secret
+        with socket.socket() as attempt, contextlib.suppress(OSError):
+            attempt.bind(("127.0.0.1", port))
+            if port not in free:
+                free.append(port)
+    return free
 
 
 def _listens(port: int) -> bool:
