@@ -187,7 +187,7 @@ def _free_ports(count: int) -> list[int]:
     be somebody's before the broker has it, or while it is down."""
     free: list[int] = []
     while len(free) < count:
-        port = random.randrange(12_000, 32_000)  # noqa: S311  a port is no secret
+        port = random.randrange(12_000, 32_000)
         with socket.socket() as attempt, contextlib.suppress(OSError):
             attempt.bind(("127.0.0.1", port))
             if port not in free:
