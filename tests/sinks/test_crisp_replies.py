@@ -7,7 +7,8 @@ import pytest
 from multidict import CIMultiDict
 
 from stream_sync.model import DELIVERED, Halt, Rejected, Retry, Throttled
-from stream_sync.sinks.crisp_replies import MAX_WAIT, Meaning, Special, read
+from stream_sync.sinks.answers import MAX_WAIT
+from stream_sync.sinks.crisp_replies import Meaning, Special, read
 from stream_sync.sinks.http import Failure, Reason, Reply
 
 SECRET = "anna@example.com"
