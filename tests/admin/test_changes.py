@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -22,11 +22,11 @@ class Lanes:
     def watch(self, onlookers: Callable[[str], Journal] | None) -> None:
         self.told = None if onlookers is None else onlookers("gold")
 
-    def settle(self, *people: str, outcome: str = "delivered", **values: object) -> None:
+    def settle(self, *people: str, values: Mapping[str, object] | None = None) -> None:
         assert self.told is not None
         for person in people:
             intent = Intent("update", person, "email", values or {"name": "Zoë"})
-            self.told.tell(Settled(Told(0, 7), (6, 7), outcome, intent))  # type: ignore[arg-type]
+            self.told.tell(Settled(Told(0, 7), (6, 7), "delivered", intent))
 
 
 async def test_lanes_tell_from_the_first_look_on_until_nobody_looks() -> None:
@@ -50,7 +50,7 @@ async def test_a_person_is_a_mask_and_a_value_is_nothing() -> None:
     lanes = Lanes()
     changes = Changes(lanes.watch, Mask())
     changes.look(0)
-    lanes.settle("zoe@example.com", "zoe@example.com", "anna@example.com", name="Zoë", ltv=1234)
+    lanes.settle("zoe@example.com", "zoe@example.com", "anna@example.com", values={"name": "Zoë", "ltv": 1234})
     third, second, first = changes.look(0).changes
     changes.close()
 
@@ -69,7 +69,7 @@ async def test_of_many_only_some_are_kept_and_the_rest_is_counted() -> None:
     lanes = Lanes()
     changes = Changes(lanes.watch, Mask())
     changes.look(0)
-    lanes.settle(*(f"p{n}@example.com" for n in range(MOST_A_SECOND + 100)), **{f"a{n}": n for n in range(50)})
+    lanes.settle(*(f"p{n}@example.com" for n in range(MOST_A_SECOND + 100)), values={f"a{n}": n for n in range(50)})
     seen = changes.look(0)
     changes.close()
 

@@ -3,7 +3,7 @@
 import { of } from "./api.js";
 import { change } from "./dialogs.js";
 import { byId, element, pairs, say, show, state } from "./elements.js";
-import { bound, clock, count, duration, forecast, plain, rate } from "./words.js";
+import { RESTS, bound, clock, count, duration, forecast, plain, rate } from "./words.js";
 
 export function showLanes(told, shown, refresh) {
   show(byId("lane-list"), told.lanes.length
@@ -20,7 +20,7 @@ function card(lane, writes, isShown, refresh) {
     pairs([
       ["Fresh", lane.freshness ? `${duration(lane.freshness.median)}, 95 % in ${duration(lane.freshness.p95)}` : "nothing delivered lately"],
       ["Oldest change waits", lane.oldest_pending_seconds ? duration(lane.oldest_pending_seconds) : "none"],
-      ["Backlog", `${count(lane.lag)} in Kafka, ${count(lane.pending)} in memory`],
+      ["Backlog", lane.lag || lane.pending ? `${count(lane.lag)} in Kafka, ${count(lane.pending)} here` : "none"],
       ["Forecast", forecast(lane.forecast)],
       ["Speed", `${rate(lane.records_per_second)} records/s, ${rate(lane.people_per_second)} people/s`],
       ["Limit", lane.limits.rate_limit ? `${lane.limits.rate_limit}, now ${rate(lane.limits.requests_per_second)}/s` : "none"],
@@ -33,7 +33,7 @@ function card(lane, writes, isShown, refresh) {
 
 function why(lane) {
   const until = lane.next_run ? ` until ${clock(lane.next_run)}` : "";
-  return `${lane.state === "halted" ? "Halted" : "Because of"}: ${plain(lane.reason)}${until}`;
+  return lane.state === "halted" ? `Halted: ${plain(lane.reason)}` : `${RESTS[lane.reason] ?? plain(lane.reason)}${until}`;
 }
 
 function alarm(text) {

@@ -3,9 +3,10 @@
 import { get, of } from "./api.js";
 import { change, confirm, ended } from "./dialogs.js";
 import { byId, element, say, show, table } from "./elements.js";
-import { count, day, plain } from "./words.js";
+import { count, day, many, people, plain } from "./words.js";
 
-const COLUMNS = [["Letter"], ["Failed"], ["Code", "code"], ["Why"], ["Source record"], ["Row", "code"]];
+const FEW = 8;
+const COLUMNS = [["Letter"], ["When"], ["Code", "code"], ["Why"], ["Source record"], ["Row", "code"]];
 
 export function showDetail(lane, writes, refresh) {
   const section = byId("detail");
@@ -72,11 +73,22 @@ function letters(activation, which, told, writes, code, again, refresh) {
       Object.entries(told.codes).map(([name, number]) => element("li", {},
         element("button", { type: "button", "data-key": `code ${name}`, "aria-pressed": String(name === code), onclick: () => again(name === code ? null : name) },
           `${name} ${count(number)}`)))) : null,
-    rows.length ? element("div", { class: "wide" }, table(COLUMNS, rows, title(which))) : element("p", { class: "dim" }, "None."),
+    rows.length ? listed(which, rows) : element("p", { class: "dim" }, "None."),
     rows.length && told.total > rows.length ? element("p", { class: "dim" }, `The oldest ${count(rows.length)} of ${count(told.total)}.`) : null,
     buttons.length ? element("p", { class: "actions" }, buttons.map(([text, action, kind]) =>
       element("button", { type: "button", class: kind, "data-key": action, onclick: act(action) }, text))) : null,
   ];
+}
+
+// A screenful; the rest of what was read when asked for.
+function listed(which, rows) {
+  const holder = element("div", { class: "wide" }, table(COLUMNS, rows.slice(0, FEW), title(which)));
+  if (rows.length <= FEW) return holder;
+  const more = element("button", { type: "button", "data-key": `more ${which}`, onclick: () => {
+    holder.replaceChildren(table(COLUMNS, rows, title(which)));
+    more.remove();
+  } }, `Show ${count(rows.length - FEW)} more`);
+  return element("div", {}, holder, element("p", {}, more));
 }
 
 // First what it would do, then the question, then the deed, within what was agreed to.
@@ -84,7 +96,7 @@ async function run(activation, action, code, total, again, refresh) {
   const path = of(activation, action === "replay" ? "letters/replay" : `held/${action}`);
   const filter = code ? { code } : {};
   let agreed = total;
-  let lines = [`${count(total)} held deletes are dropped: these people stay at the destination. This cannot be undone.`];
+  let lines = [`${many(total, "held delete")} dropped: these people stay at the destination. This cannot be undone.`];
   if (action !== "discard") {
     say("Reading what would be sent");
     const planned = await finished(await change(path, { ...filter, dry_run: true }), refresh);
@@ -92,11 +104,11 @@ async function run(activation, action, code, total, again, refresh) {
     const { writes = 0, deletes = 0 } = planned.planned;
     agreed = deletes;
     lines = action === "release"
-      ? [`Of ${count(planned.letters)} held deletes, ${count(deletes)} people are still gone from the source.`,
-        `${count(deletes)} people are deleted at the destination, for good.`]
-      : [`${count(planned.letters)} letters, as the source has their rows now:`, `${count(writes)} people are sent whole, ${count(deletes)} are deleted.`];
+      ? [`Of ${many(planned.letters, "held delete")}, ${people(deletes)} still gone from the source.`,
+        `${people(deletes)} deleted at the destination, for good.`]
+      : [`${many(planned.letters, "letter")}, as the source has the rows now:`, `${people(writes)} sent whole, ${people(deletes)} deleted.`];
   }
-  const yes = { release: `Delete ${count(agreed)} people`, discard: "Drop them", replay: "Replay" }[action];
+  const yes = { release: `Delete ${many(agreed, "person", "people")}`, discard: "Drop them", replay: "Replay" }[action];
   if (!(await confirm(`${{ release: "Release", discard: "Discard", replay: "Replay" }[action]} for ${activation}?`, lines, yes, action !== "replay"))) return;
   await finished(await change(path, { ...filter, agreed }), refresh);
   again();

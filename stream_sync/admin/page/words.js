@@ -6,6 +6,14 @@ export function count(number) {
   return number === null || number === undefined ? "–" : whole.format(number);
 }
 
+export function many(number, one, several = `${one}s`) {
+  return `${count(number)} ${number === 1 ? one : several}`;
+}
+
+export function people(number) {
+  return number === 1 ? "1 person is" : `${count(number)} people are`;
+}
+
 export function rate(number) {
   if (number >= 100) return whole.format(Math.round(number));
   return number === 0 ? "0" : number.toPrecision(2).replace(/\.0+$/, "");
@@ -56,7 +64,16 @@ export function bound(by) {
   return BOUNDS[by] ?? "–";
 }
 
+export const RESTS = {
+  backlog_full: "As much is in memory as may be: it waits for the destination",
+  by_request: "A person paused it",
+  schedule: "It waits for its schedule",
+  schema_registry: "It waits for the schema registry",
+};
+
 export const FATES = {
+  writes: "would be sent whole",
+  deletes: "would be deleted",
   delivered: "delivered",
   discarded: "dropped",
   ignored: "without effect: the destination does not know the person",
