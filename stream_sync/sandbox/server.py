@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote
@@ -209,10 +210,17 @@ class Sandbox:
 def _apply(workspace: Workspace, answer: Answer) -> None:
     if answer.apply is None:
         return
-    if workspace.faults.apply_within:
-        asyncio.get_running_loop().call_later(workspace.dice.delay(), answer.apply)
-    else:
+    if not workspace.faults.apply_within:
         answer.apply()
+        return
+    workspace.coming.update(answer.people)
+
+    def apply(do: Callable[[], None] = answer.apply) -> None:
+        do()
+        workspace.coming.subtract(answer.people)
+        workspace.coming += Counter()  # what has come is forgotten
+
+    asyncio.get_running_loop().call_later(workspace.dice.delay(), apply)
 
 
 def _failed(vendor: Vendor, faults: Faults, status: int, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -134,6 +134,8 @@ def _create(workspace: Workspace, values: dict[str, Any], query: _Query) -> Answ
         return _error(400, "ValidationError", "createAsUnapproved is true or false.", people)
     if any(one["approved"] for one in _with(workspace, "email", email)):
         return _error(409, "ApprovedContactWithKeyExists", people=people)
+    if workspace.coming[email]:
+        return _error(409, "ContactWithKeyIsBeingCreated", people=people)
     custom = CUSTOM.union(workspace.faults.attributes)
     contact = created(values, type_, custom, approved=query.get("createAsUnapproved") != "true")
 

@@ -111,6 +111,8 @@ class Workspace:
         self._show = show
         self.people: dict[str, dict[str, Any]] = {}
         self.counts: Counter[str] = Counter()
+        self.coming: Counter[str] = Counter()
+        """In how many requests that were answered and are not done yet each person is."""
         self.log: deque[Asked] = deque(maxlen=LOG_LENGTH)
         self.journal = Journal() if journal else None
         self.window = None if rate_limit is None else Window(rate_limit)

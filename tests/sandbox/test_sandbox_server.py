@@ -118,11 +118,12 @@ async def test_what_each_fault_does(faults: Faults, status: int, written: bool) 
 
 async def test_what_was_answered_may_be_done_later() -> None:
     async with served(faults=Faults(apply_within=0.05)) as (sandbox, session):
-        people = sandbox.workspace("braze", "w").people
+        workspace = sandbox.workspace("braze", "w")
         assert await track(session, "w", "a") == 201
         async with asyncio.timeout(5):
-            while not people:  # noqa: ASYNC110  # a dict tells nobody
+            while not workspace.people:  # noqa: ASYNC110  # a dict tells nobody
                 await asyncio.sleep(0.005)
+        assert not workspace.coming
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:

@@ -202,3 +202,11 @@ def test_the_journal_knows_a_contact_by_id_and_address() -> None:
     assert set(ask(where, "GET", ANNA).people) == {contact_id, "anna@x.se"}
     changed = ask(where, "PATCH", f"{CONTACTS}/{contact_id}", {"email": "new@x.se"})
     assert set(changed.people) == {contact_id, "anna@x.se", "new@x.se"}
+
+
+def test_a_contact_that_is_being_created_is_not_created_twice() -> None:
+    where = workspace()
+    where.coming.update(["anna@x.se"])
+    assert code(ask(where, "POST", CONTACTS, {"email": "Anna@x.se"})) == (409, "ContactWithKeyIsBeingCreated")
+    where.coming.clear()
+    create(where, email="Anna@x.se")
