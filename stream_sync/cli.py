@@ -26,6 +26,7 @@ COMMANDS = (
     "validate",
     "types",
     "explain",
+    "resync",
     "preview",
     "plan",
     "dlq",

@@ -72,6 +72,14 @@ class Forward:
         bounds = await self.bounds()
         return await self._ask(lambda: self._committed(bounds)) if bounds else {}
 
+    async def commit(self, commits: Mapping[int, Commit]) -> None:
+        """Commits for the group, which must have no members. Raises StreamSyncError."""
+        places = [
+            TopicPartition(self.topic, number, each.offset, each.metadata or "") for number, each in commits.items()
+        ]
+        if places:
+            await self._ask(lambda: self.consumer.commit(offsets=places, asynchronous=False))
+
     async def to_end(self) -> AsyncIterator[list[Record]]:
         """The records from where it stands to the end as of now; sometimes none at a time. Raises StreamSyncError."""
         if not self.positions:

@@ -18,7 +18,8 @@ import msgspec
 
 from stream_sync.model import Delivered, Ignored, Intent, Outcome, Record, Rejected
 from stream_sync.replay.claims import Claims
-from stream_sync.replay.rows import RowKey, Rows
+from stream_sync.replay.rows import RowKey
+from stream_sync.routing.newest import Decided, Newest
 
 Fate = Literal["delivered", "ignored", "nothing", "superseded_or_expired", "refused", "unsettled", "withheld"]
 DONE: frozenset[Fate] = frozenset(("delivered", "ignored", "nothing", "superseded_or_expired"))
@@ -48,6 +49,23 @@ class Sends(Protocol):
     async def settle_down(self) -> None: ...
 
 
+class HasNewest(Protocol):
+    """`rows.Wanted`."""
+
+    @property
+    def newest(self) -> Newest: ...
+
+
+class Looks(Protocol):
+    """`rows.Rows`: rows as they are now."""
+
+    @property
+    def wanted(self) -> Mapping[RowKey, HasNewest]: ...
+    async def look(self) -> Collection[RowKey]: ...
+    def decide(self, row: RowKey) -> Decided: ...
+    def counts(self, row: RowKey) -> bool: ...
+
+
 class Planned(msgspec.Struct, frozen=True):
     """What would be sent now."""
 
@@ -62,7 +80,7 @@ class Replay:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: Looks,
         claims: Claims,
         sender: Sends,
         withhold: Withhold,
@@ -70,8 +88,10 @@ class Replay:
         *,
         delete_after: float,
         writes: bool = True,
+        most_rounds: int | None = None,
     ) -> None:
-        """`tell(n)`: n more people were sent. `writes`: rows that are in the segment are sent; else only Deletes."""
+        """`tell(n)`: n more people were sent. `writes`: rows that are in the segment are sent; else only Deletes.
+        `most_rounds`: a row that changes more often than that while it is sent is left to whoever sends its changes."""
         self._rows = rows
         self._claims = claims
         self._sender = sender
@@ -79,6 +99,7 @@ class Replay:
         self._tell = tell
         self._delete_after = delete_after
         self._writes = writes
+        self._most_rounds = most_rounds
         self._deleted: set[RowKey] = set()
         self.results: dict[RowKey, Result] = {}
 
@@ -92,7 +113,12 @@ class Replay:
         """Sends until nothing newer comes; what became of each row. Raises HaltError and StreamSyncError."""
         await self._rows.look()
         pending: Collection[RowKey] = list(self._rows.wanted)
+        rounds = 0
         while pending:
+            if rounds == self._most_rounds:
+                self.results.update(dict.fromkeys(pending, Result("unsettled", "still_changing")))
+                break
+            rounds += 1
             writes, deletes, results = self._decide(pending)
             self.results.update(results)
             refused = await self._write(writes)
@@ -100,10 +126,10 @@ class Replay:
             changed: set[RowKey] = set()
             if deletes:
                 await asyncio.sleep(self._delete_after)
-                changed = await self._rows.look()
+                changed = set(await self._rows.look())
                 await self._delete({row: intents for row, intents in deletes.items() if row not in changed})
             await self._sender.settle_down()
-            pending = changed | await self._rows.look()
+            pending = changed.union(await self._rows.look())
         return self.results
 
     def _decide(

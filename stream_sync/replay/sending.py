@@ -22,6 +22,7 @@ from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.guard import DeleteGuard
 from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
+from stream_sync.delivery.ports import Journal, Letters, Settled
 from stream_sync.errors import HaltError
 from stream_sync.model import Delivered, Ignored, Intent, Mode, Outcome, Record, Rejected, Stage
 from stream_sync.observability.metrics import LaneMetrics
@@ -40,6 +41,8 @@ class Sending(msgspec.Struct, frozen=True):
     most_consecutive: int
     max_wait: float = 0.0
     delete_after: float = 0.0
+    share: float = SHARE
+    """Of the account's rate limit."""
 
 
 class Numbers:
@@ -68,6 +71,17 @@ class Unwritten:
 
     async def park(self, record: Record) -> None:
         """Nothing."""
+
+
+class ByRecord:
+    """A journal for intents that are numbered here: it is told their records' offsets."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def tell(self, settled: Settled) -> None:
+        """See `delivery.ports.Journal`."""
+        self._journal.tell(settled._replace(offsets=(settled.record.offset() or 0,)))
 
 
 class Permitted(DeleteGuard):
@@ -114,20 +128,30 @@ class Sender:
         log: Callable[..., None],
         *,
         shared: bool = False,
+        letters: Letters | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        """`shared`: lanes of this process send to the same object."""
+        """`shared`: lanes of this process send to the same object. `letters`: where refused rows go that have no letter
+        yet; `journal`: is told what becomes of what is sent, by the offset of its record."""
         self._numbers = Numbers()
         self._halted: str | None = None
         self._backlog = Backlog(destination.people, settings.delete_after, self._superseded)
         self._outcomes = Noted(
-            self._backlog, destination.gate, Unwritten(), metrics, settings.most_consecutive, self._halt, log
+            self._backlog,
+            destination.gate,
+            letters or Unwritten(),
+            metrics,
+            settings.most_consecutive,
+            self._halt,
+            log,
+            None if journal is None else ByRecord(journal),
         )
         self._dispatch = Dispatch(
             self._backlog, destination, self._outcomes, metrics, settings, Permitted(), self._may_send, log
         )
         self._destination = destination
         if not shared:
-            destination.set_share(f"replay of {settings.name}", SHARE)
+            destination.set_share(f"replay of {settings.name}", settings.share)
         self._count = 0
 
     async def __aenter__(self) -> Self:

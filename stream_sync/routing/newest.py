@@ -123,6 +123,18 @@ class Folding:
             change.columns.fill(change.after, change.before)
         return self._member(change.columns, change.after)
 
+    def standing(self, newest: Newest) -> Member:
+        """How the row as it is now stands to the segment."""
+        if newest.unreadable is not None:
+            return Standing.UNKNOWN
+        return Standing.OUTSIDE if newest.image is None else self._member(self._columns, newest.image)
+
+    def lacks(self, newest: Newest) -> bool:
+        """Whether a column of the row as it is now was told by none of its changes."""
+        if newest.image is None:
+            return False
+        return Absent.UNAVAILABLE in self._columns.wire(newest.image)
+
     def decide(self, newest: Newest) -> Decided:
         """What the row asks for as it is now."""
         if newest.unreadable is not None:
