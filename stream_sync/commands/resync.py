@@ -89,9 +89,10 @@ async def _resync(args: argparse.Namespace, config: Config, wanted: Wanted) -> i
     if args.dry_run:
         return _tell_plan(report, deletes=wanted.exits is not None)
     status = _tell(report)
-    if (budget := resyncing.budget) is not None and any(fate == "withheld" for fate, _ in report.results):
+    if any(fate == "withheld" for fate, _ in report.results):
+        asked, left = resyncing.budget.asked, resyncing.budget.left
         note(
-            f"nobody was deleted: {budget.asked or 'too many'} people would be, and `deletes.max` lets {budget.left} "
+            f"nobody was deleted: {asked or 'too many'} people would be, and `deletes.max` lets {left} "
             "more go now, or deletes are held (`stream-sync held`): decide, raise it, and run this again"
         )
     return status

@@ -9,6 +9,7 @@ Invariants:
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,7 +17,7 @@ import msgspec
 
 from stream_sync.kafka.forward import Commit, Forward
 from stream_sync.replay.claims import Claims
-from stream_sync.replay.replay import Replay, Result, Sends
+from stream_sync.replay.replay import Replay, Result, Sends, Withhold
 from stream_sync.replay.rows import RowKey
 from stream_sync.resync.progress import END, Done, place_of
 from stream_sync.resync.rows import Chunk, Reading, Slice
@@ -64,16 +65,19 @@ class Resync:
         sender: Sends,
         claims: Claims,
         sent: Callable[[int], None],
-        clock: Callable[[], float],
+        withhold: Withhold,
+        delete_after: float,
     ) -> None:
-        """`forward`: of the source, with the group that keeps `done`; `clock`: monotonic seconds."""
+        """`forward`: of the source, with the group that keeps `done`; `withhold` and `delete_after`: for who leaves a
+        mirror while they are sent."""
         self._forward = forward
         self._reading = reading
         self.done = done
         self._sender = sender
         self._claims = claims
         self._sent = sent
-        self._clock = clock
+        self._withhold = withhold
+        self._delete_after = delete_after
         self._size = FIRST_CHUNK
         self.report = Report()
 
@@ -116,21 +120,21 @@ class Resync:
         while waiting:
             taken = _with_equal_places(waiting, self._size)
             chunk, waiting = waiting[:taken], waiting[taken:]
-            began = self._clock()
+            began = time.monotonic()
             replay = Replay(
                 Chunk(rows, chunk),
                 self._claims,
                 self._sender,
-                _never,
+                self._withhold,
                 self._sent,
-                delete_after=0.0,
+                delete_after=self._delete_after,
                 most_rounds=MOST_ROUNDS,
             )
             results = await replay.run()
             for row in chunk:
                 self._count(results[row])
                 self.report.incomplete += results[row].fate == "delivered" and rows.lacks(row)
-            self._size = next_size(len(chunk), self._clock() - began)
+            self._size = next_size(len(chunk), time.monotonic() - began)
             await self._note(partition, place_of(chunk[-1][1] or b"") + 1)
 
     async def _note(self, partition: int, before: int) -> None:
@@ -159,7 +163,3 @@ def _with_equal_places(rows: Sequence[RowKey], size: int) -> int:
     while taken < len(rows) and place_of(rows[taken][1] or b"") == place_of(rows[taken - 1][1] or b""):
         taken += 1
     return taken
-
-
-async def _never(_count: int) -> str | None:
-    return "no_deletes"

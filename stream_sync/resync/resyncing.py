@@ -86,9 +86,8 @@ class Resyncing:
         self._log: Callable[..., None] = logs.logger(activation=activation).warning
         self.goes_on = False
         """Whether one like it was ended before its end, so that this one goes on where it was."""
-        self.budget: exits.Budget | None = None
-        """Of a resync that deletes, once everybody was found."""
         self._old_decipher: Deciphering | None = None
+        self._delete_after = self._settings.deletes.after if self._settings.deletes is not None else 0.0
 
     async def __aenter__(self) -> Self:
         config, name = self._config, self._name
@@ -169,10 +168,18 @@ class Resyncing:
             kept = {number: each.end() for number, each in kept.items()}
         done = {number: each.begin(of, since) for number, each in kept.items()}
         starts = await self._forward.starts(since)
+        self.budget = await self._budget(done)
         self._claims = Claims(self._others, self._folding, self._decipher, self._watch.read)
         self._reading = Pass(starts, self._wish(), self._reader(), self._watch.read)
         self._resync = Resync(
-            self._forward, self._reading, done, self._sender, self._claims, self._watch.sent, time.monotonic
+            self._forward,
+            self._reading,
+            done,
+            self._sender,
+            self._claims,
+            self._watch.sent,
+            self.budget.withhold,
+            self._delete_after,
         )
 
     async def _find(self) -> exits.Gone:
@@ -183,25 +190,24 @@ class Resyncing:
 
     async def _delete(self) -> Report:
         report, gone = self._resync.report, await self._find()
-        self.budget = budget = await self._budget()
         results: Mapping[RowKey, Result]
         if len(gone.wanted) > exits.MOST_FOUND:
             results = dict.fromkeys(gone.wanted, Result("withheld", "delete_budget"))
         else:
-            deletes = self._settings.deletes
-            after = deletes.after if deletes is not None else 0.0
-            results = await exits.delete(gone, self._claims, self._sender, budget.withhold, self._watch.sent, after)
+            after, withhold = self._delete_after, self.budget.withhold
+            results = await exits.delete(gone, self._claims, self._sender, withhold, self._watch.sent, after)
         report.results.update((each.fate, each.code) for each in results.values())
         return report
 
-    async def _budget(self) -> exits.Budget:
+    async def _budget(self, done: Mapping[int, Done]) -> exits.Budget:
         deletes = self._settings.deletes
-        assert deletes is not None, "exits are deleted in mode mirror only"
+        if deletes is None:  # no mirror: nothing deletes
+            return exits.Budget(0, self._held.unreleased, _nothing)
         now, per = time.time(), deletes.per
         lane = [lane_progress.decode(commit.metadata) for commit in (await self._others.committed()).values()]
         used = sum(each.deletes_within(now, per) for each in lane if each is not None)
-        used += sum(each.deleted_within(now, per) for each in self._resync.done.values())
-        first = min(self._resync.done)
+        used += sum(each.deleted_within(now, per) for each in done.values())
+        first = min(done, default=0)
 
         async def keep(count: int) -> None:
             self._resync.done[first] = self._resync.done[first].delete(count, time.time())
@@ -241,3 +247,7 @@ class Resyncing:
         mappings = [each.activations[name].model_dump(include=set(MAPPING_PARTS)) for each in configs]
         told = msgspec.json.encode([mappings, sorted(wanted.attributes), wanted.since], order="sorted")
         return hashlib.sha256(told).hexdigest()[:12]
+
+
+async def _nothing(_count: int) -> None:
+    """Nothing is to be kept."""

@@ -2,7 +2,8 @@
 
 Invariants:
 - Pure. A row goes by what it is now, decided by the router that `run` has; nothing is decided about what it was.
-- Only `Exits` deletes, and only who surely is outside now: whom nobody can tell stays.
+- `Exits` deletes who surely is outside now: whom nobody can tell stays. The others delete in a mirror only, and only
+  whom they have just sent while the row left: the lane's own Delete may have come before.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from stream_sync.routing.plan import Person, Standing
 class State:
     """All that is kept of one row."""
 
-    __slots__ = ("newest", "old")
+    __slots__ = ("newest", "old", "written")
 
     def __init__(self) -> None:
         self.newest = Newest()
+        self.written: frozenset[str] = frozenset()
+        """The identifiers that it was decided to write."""
         self.old = Newest()
         """By the old config, where one is compared with."""
 
@@ -55,11 +58,22 @@ class Everything:
     def decide(self, state: State) -> Decided:
         """See `Wish`."""
         decided = self._folding.decide(state.newest)
-        return Decided(decided.write, (), decided.unsettled)
+        if decided.unsettled is not None:
+            return decided
+        write = self._written(decided.write)
+        deletes = tuple(intent for intent in decided.deletes if intent.identifier in state.written)
+        if write is not None:
+            state.written |= {write.identifier}
+            self._folding.remember(state.newest, write)
+        return Decided(write, deletes)
 
     def lacks(self, state: State) -> bool:
         """See `Wish`."""
         return self._folding.lacks(state.newest)
+
+    def _written(self, whole: Intent | None) -> Intent | None:
+        """What is sent of a whole row."""
+        return whole
 
 
 class Attributes(Everything):
@@ -70,20 +84,19 @@ class Attributes(Everything):
         super().__init__(folding)
         self._names = frozenset(names)
 
-    def decide(self, state: State) -> Decided:
-        """See `Wish`."""
-        decided = super().decide(state)
-        whole = decided.write
+    def _written(self, whole: Intent | None) -> Intent | None:
+        """See `Everything`."""
         if whole is None:
-            return decided
+            return None
         known = {name: value for name, value in whole.known.items() if name in self._names}
-        if not known:
-            return Decided()
-        return Decided(Intent("update", whole.identifier, whole.identified_by, known, False, older=whole.known))
+        return (
+            Intent("update", whole.identifier, whole.identified_by, known, False, older=whole.known) if known else None
+        )
 
 
 class Exits:
-    """A Delete of everybody whom the old config's `where` includes and the new one's does not."""
+    """A Delete of everybody whom the old config's `where` includes and the new one's does not. Who is in the segment
+    has a write, for the case that they entered it while they were deleted."""
 
     def __init__(self, folding: Folding, old: Folding) -> None:
         self._folding = folding
@@ -100,8 +113,9 @@ class Exits:
         was, now = self._old.standing(state.old), self._folding.standing(state.newest)
         if isinstance(was, Person) and now is Standing.OUTSIDE:
             return Decided(None, (Intent("delete", was.identifier, was.identified_by),))
-        unsure = isinstance(was, Person) and now is Standing.UNKNOWN
-        return Decided(unsettled="membership_unknown") if unsure else Decided()
+        if isinstance(was, Person) and now is Standing.UNKNOWN:
+            return Decided(unsettled="membership_unknown")
+        return Decided(self._folding.decide(state.newest).write) if isinstance(now, Person) else Decided()
 
     def lacks(self, state: State) -> bool:
         """See `Wish`: nothing of the row is sent."""

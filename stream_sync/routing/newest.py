@@ -135,6 +135,11 @@ class Folding:
             return False
         return Absent.UNAVAILABLE in self._columns.wire(newest.image)
 
+    def remember(self, newest: Newest, write: Intent) -> None:
+        """The row's person is written now: where the row leaves the segment later, a mirror deletes them."""
+        if self._mirror:
+            newest.last = newest.people[write.identifier] = Person(write.identified_by, write.identifier)
+
     def decide(self, newest: Newest) -> Decided:
         """What the row asks for as it is now."""
         if newest.unreadable is not None:
