@@ -218,3 +218,11 @@ async def test_a_lane_is_paused_and_resumed(tmp_path: Path) -> None:
     assert paused[:2] == (200, {"activation": "gold", "state": "paused", "paused": True})
     assert (shown["state"], shown["reason"], shown["paused"]) == ("paused", "by_request", True)
     assert resumed[:2] == (200, {"activation": "gold", "state": "running", "paused": False})
+
+
+def test_the_page_tells_every_endpoint() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "console.md").read_text(encoding="utf-8")
+    shortened = page.replace("`POST …/", "`POST /api/activations/{activation}/").replace(
+        "`/resume`", "`POST /api/activations/{activation}/resume`"
+    )
+    assert [route.path for route in ROUTES if f"`{route.method} {route.path}" not in shortened] == []
