@@ -21,6 +21,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from stream_sync.commands import collector
 from stream_sync.commands.arguments import add_config
 from stream_sync.commands.letters import since
 from stream_sync.commands.output import note, result, tell_warnings
@@ -65,6 +66,7 @@ def execute(args: argparse.Namespace) -> int:
     logs.configure(sys.stderr, hidden)
     tell_warnings(str(args.config), new.warnings)
     since_ms = None if args.since is None else round(dt.datetime.fromisoformat(args.since).timestamp() * 1000)
+    collector.tune()
     with _watching() as watching:
         outlooks = asyncio.run(plan(new.config, None if old is None else old.config, names, since_ms, watching))
     gone = [] if old is None or args.activation else [n for n in old.config.activations if n not in names]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import os
 import sys
 from typing import Any
 
 from stream_sync.app import Result, Service
+from stream_sync.commands import collector
 from stream_sync.commands.arguments import add_config, duration
 from stream_sync.commands.output import note, tell_failure, tell_warnings
 from stream_sync.config.load import load
@@ -66,18 +66,11 @@ def execute(args: argparse.Namespace) -> int:
     return _tell(asyncio.run(_run(config, options)), options)
 
 
-def _tune_collector() -> None:
-    """The backlog is many small objects without cycles: looking through them again and again is a fifth of the CPU."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
 async def _run(config: Config, options: RunOptions) -> Result:
     logs.hear_loop(asyncio.get_running_loop())
     service = Service(config, options)
     service.on_signals()
-    return await service.run(_tune_collector)
+    return await service.run(collector.tune)
 
 
 def _check_names(args: argparse.Namespace, config: Config) -> None:

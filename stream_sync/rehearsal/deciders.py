@@ -23,7 +23,7 @@ from stream_sync.routing.plan import Plan
 from stream_sync.routing.router import Router
 from stream_sync.schema_registry import OpenRegistry
 from stream_sync.sinks.base import Sink
-from stream_sync.wiring import plan_of
+from stream_sync.wiring import plan_of, renamed_of
 
 REGISTRY_SECONDS = 30.0
 
@@ -62,6 +62,7 @@ class Activated(msgspec.Struct, frozen=True):
             whole=self.activation.send == "whole",
             notice=notices.add,
             decode=decoder.decode,
+            renamed=renamed_of(self.activation, self.sink),
         )
 
 

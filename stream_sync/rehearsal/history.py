@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 
 import msgspec
 
@@ -27,6 +28,8 @@ from stream_sync.routing.router import Router
 from stream_sync.schema_registry import OpenRegistry
 
 MOST_REFUSED = 10_000
+_OLD_ROW = frozenset({"u", "d"})
+_ts_ms, _op_and_incomplete = attrgetter("ts_ms"), attrgetter("op", "incomplete")
 
 
 class Images(msgspec.Struct):
@@ -202,21 +205,24 @@ class History:
                 return
 
     def _look_at(self, changes: list[Change], keys: KeyLearner) -> None:
-        times = [change.ts_ms for change in changes if change.ts_ms is not None]
+        times = set(map(_ts_ms, changes)) - {None}
         if times:
             first, last = min(times), max(times)
             self.oldest = first if self.oldest is None else min(first, self.oldest)
             self.newest = last if self.newest is None else max(last, self.newest)
-        seen = Counter([(change.op, change.before is None, change.incomplete) for change in changes])
-        for (op, without, incomplete), count in seen.items():
+        images = self.images
+        seen = Counter(map(_op_and_incomplete, changes))
+        for (op, incomplete), count in seen.items():
             self.ops[op] += count
-            if op in ("u", "d"):
-                self.images.changes += count
-                self.images.without += count * without
-                self.images.partial += count * (incomplete and not without)
-        if any(op == "d" and not without for op, without, _ in seen):
+            if op in _OLD_ROW:
+                images.changes += count
+                images.partial += count * incomplete
+        without = [change for change in changes if change.before is None and change.op in _OLD_ROW]
+        images.without += len(without)
+        images.partial -= sum(change.incomplete for change in without)
+        if ("d", False) in seen or ("d", True) in seen:
             names = frozenset(keys.names or ())
-            self.images.key_only += sum(_tells_only_key(change, names) for change in changes)
+            images.key_only += sum(_tells_only_key(change, names) for change in changes)
 
     def _other(self, record: Record, found: NotAChange | Undecodable) -> None:
         if isinstance(found, NotAChange):

@@ -55,7 +55,7 @@ class Tally:
             else:
                 others.append(decision)  # type: ignore[arg-type]
         self._shapes.update([(intent.kind, intent.identified_by, *intent.known) for intent in intents])
-        self.people.add([intent.identifier for intent in intents if intent.kind != "delete"])
+        self.people.add(intent.identifier for intent in intents if intent.kind != "delete")
         for other in others:
             if other.__class__ is Refused:
                 self.letters[other.code] += 1

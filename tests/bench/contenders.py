@@ -55,6 +55,23 @@ def _service(place: Place, encoding: Encoding, topic: str, _records: int) -> Seq
     return [sys.executable, "-m", "stream_sync", "run", "-c", str(config), "--until-caught-up"]
 
 
+def _plan(place: Place, encoding: Encoding, topic: str, _records: int) -> Sequence[str]:
+    return [*_planned(place, encoding, topic), "--json"]
+
+
+def _plan_of_an_edit(place: Place, encoding: Encoding, topic: str, _records: int) -> Sequence[str]:
+    old = place.folder / f"{encoding}.{topic}.old.yaml"
+    config = config_of(place, encoding, topic)
+    old.write_bytes(msgspec.json.encode(config).replace(WHERE.encode(), f"not ({WHERE})".encode()))
+    return [*_planned(place, encoding, topic), "--against", str(old), "--json"]
+
+
+def _planned(place: Place, encoding: Encoding, topic: str) -> Sequence[str]:
+    config = place.folder / f"{encoding}.{topic}.plan.yaml"
+    config.write_bytes(msgspec.json.encode(config_of(place, encoding, topic)))
+    return [sys.executable, "-m", "stream_sync", "plan", "-c", str(config)]
+
+
 def _go_on(place: Place, topic: str, run: str) -> Sequence[str]:
     return [sys.executable, "-m", "tests.bench.go_on", place.bootstrap, topic, f"bench-{run}.{ACTIVATION}"]
 
@@ -67,6 +84,8 @@ CONTENDERS = (
     Contender("pipe", "bodies posted untouched, 75 a request", "naive", _pipe),
     Contender("service", _SERVICE, "naive", _service, delivers=True, prepare=_go_on),
     Contender("backfill", "the same from a first start; whole rows are sent", "naive", _service, delivers=True),
+    Contender("plan", "what a config would do with the history", "naive", _plan),
+    Contender("plan-edit", "the same of two configs at once", "naive", _plan_of_an_edit),
     Contender("naive-schema", "JSON with schema, all of it decoded", "naive-schema", _naive, "json-schema"),
     Contender("service-schema", "JSON with schema", "naive-schema", _service, "json-schema", True, _go_on),
     Contender("naive-avro", "Avro, the schema parsed once", "naive-avro", _naive, "avro"),
