@@ -28,6 +28,7 @@ from stream_sync.errors import StreamSyncError
 from stream_sync.observability import logs
 from stream_sync.sandbox import demo_words
 from stream_sync.sandbox.broker import Broker
+from stream_sync.sandbox.demo_config import edited
 from stream_sync.sandbox.demo_readings import Meter
 from stream_sync.sandbox.demo_show import Show
 from stream_sync.sandbox.demo_stage import TOPICS, Stage
@@ -36,7 +37,7 @@ from stream_sync.sandbox.server import Sandbox
 from stream_sync.wiring import RunOptions
 
 SECONDS = 12.0
-CONFIG, LOG = "demo.yaml", "service.log"
+LOG = "service.log"
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
@@ -106,8 +107,9 @@ class Demo:
             async with Sandbox() as sandbox:
                 stage = Stage(broker, sandbox, self._args.seed)
                 await stage.prepare()
-                config = self._folder / CONFIG
+                config = self._folder / demo_words.CONFIG
                 config.write_text(stage.config(), encoding="utf-8")
+                (self._folder / demo_words.EDITED).write_text(edited(stage.config()), encoding="utf-8")
                 async with _serving(config) as (address, running), Meter(address) as meter:
                     await _beside(running, self._perform(stage, meter))
                     if self._args.keep_going:

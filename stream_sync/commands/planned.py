@@ -54,7 +54,7 @@ def _history(history: History) -> dict[str, Any]:
         "others": dict(history.others),
         "oldest": _iso(history.oldest),
         "newest": _iso(history.newest),
-        "days": None if history.oldest is None else round(((history.newest or 0) - history.oldest) / 1000 / DAY, 2),
+        "days": None if history.oldest is None else round(((history.newest or 0) - history.oldest) / 1000 / DAY, 6),
         "compacted": history.compacted,
         "trimmed": sum(bounds.low > 0 for bounds in history.bounds.values()),
         "partitions": len(history.bounds),
@@ -143,7 +143,7 @@ def _load(load: Load) -> dict[str, Any]:
         "seconds": round(load.seconds(load.most), 1),
         "data_points": load.data_points,
         "quota_a_day": load.a_day,
-        "quota_days": None if load.a_day is None else round(load.most / load.a_day, 2),
+        "quota_days": None if load.a_day is None else round(load.most / load.a_day, 4),
     }
 
 
@@ -153,7 +153,7 @@ def _source_lines(source: Mapping[str, Any], since: str | None) -> Iterator[str]
         return
     yield (
         f"{source['topic']}: {source['records']:,} records, committed from {source['oldest']} to {source['newest']} "
-        f"({source['days']:g} days)"
+        f"({_duration(source['days'] * DAY)})"
     )
     yield f"  {_counts({**source['changes'], **source['others']})}"
     yield f"  before images: {_images(source['before_images'])}"
@@ -192,19 +192,31 @@ def _outlook_lines(name: str, outlook: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(new, old)
     if new["delete_budget"] is not None:
         yield from _budget_lines(new["delete_budget"])
-    yield from _load_lines("requests", new["loads"], "about as many as intents: what waits for one person merges")
+    yield from _load_lines("requests", new["loads"])
+    if new["loads"]:
+        yield "               if no two intents of a person merge while they wait; batches are full"
     if new["first_load"]:
-        yield from _load_lines("first load", new["first_load"], f"about {new['people']:,} people, whole rows")
-    if (segment := outlook["segment"]) is not None and (segment["leave"] or segment["enter"]):
-        more = "at least " if segment["more"] else ""
+        yield from _load_lines("first load", new["first_load"])
+        yield f"               of the about {new['people']:,} people it writes, each once with the whole row"
+    if (segment := outlook["segment"]) is not None:
+        yield from _segment_lines(name, outlook["mode"], segment)
+
+
+def _segment_lines(name: str, mode: str, segment: Mapping[str, Any]) -> Iterator[str]:
+    more = "at least " if segment["more"] else ""
+    if segment["leave"]:
         yield (
             f"  leave        {more}{segment['leave']:,} people whom the old one has in its segment and the new one has "
-            "not: no row change tells it, so they stay at the destination as they are"
+            "not: no row change tells it, so they stay"
         )
+        if mode == "mirror":
+            yield f"               once it runs, `stream-sync resync --activation {name} --exits OLD` deletes them"
+    if segment["enter"]:
         yield (
-            f"  enter        {more}{segment['enter']:,} people the other way round: sent with their next change, or "
-            "with --from-start"
+            f"  enter        {more}{segment['enter']:,} people whom only the new one has in its segment: sent with "
+            "their next change"
         )
+        yield f"               once it runs, `stream-sync resync --activation {name} --all` sends them at once"
 
 
 def _table(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[str]:
@@ -259,16 +271,17 @@ def _budget_lines(budget: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _load_lines(what: str, loads: Sequence[Mapping[str, Any]], remark: str) -> Iterator[str]:
+def _load_lines(what: str, loads: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for load in loads:
         count = f"{load['most']:,}" if load["fewest"] == load["most"] else f"{load['fewest']:,} to {load['most']:,}"
         told = f"{load['limit']}: {count} requests, {_duration(load['seconds'])} at {load['rate']}"
         if load["quota_days"] is not None:
-            told += f"; {load['quota_days']:g} days of the quota of {load['quota_a_day']:,} a day"
+            days = load["quota_days"]
+            told += f"; {f'{days:.1f} days' if days >= 1 else f'{days:.0%} of a day'}' quota of {load['quota_a_day']:,}"
         if load["data_points"] is not None:
             told += f"; {load['data_points']:,} data points"
-        yield f"  {what:<12} {told} ({remark})"
-        what, remark = "", "the same"
+        yield f"  {what:<12} {told}"
+        what = ""
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -276,10 +289,12 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _duration(seconds: float) -> str:
+    if 0 < seconds < 1:
+        return "less than 1 s"
     for unit, size in (("days", DAY), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
+        if seconds >= size:
+            return f"{round(seconds / size, 1):g} {unit}"
+    return f"{round(seconds, 1):g} s"
 
 
 def _iso(ms: int | None) -> str | None:

@@ -61,7 +61,7 @@ def execute(args: argparse.Namespace) -> int:
 def _tell_end(shown: Shown) -> None:
     found = shown.activated
     what = (
-        f"{len(shown.examples)} of {shown.looked_at} records looked at in {found.source.topic}, one of every kind first"
+        f"{len(shown.examples)} of {shown.looked_at} records looked at in {found.source.topic}, one of each kind first"
     )
     note(f"{what}. Nothing was sent or committed.")
     if shown.compacted:

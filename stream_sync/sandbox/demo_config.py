@@ -131,6 +131,13 @@ def config_text(bootstrap: str, addresses: Mapping[str, str]) -> str:
     )
 
 
+def edited(text: str) -> str:
+    """The file with an edit that leaves people behind: the segment of the first activation is smaller."""
+    return text.replace(
+        "loyalty_tier in ('gold', 'platinum') and is_subscriber", "loyalty_tier = 'platinum' and is_subscriber"
+    )
+
+
 def group_of(activation: str) -> str:
     """The consumer group of an activation."""
     return f"{NAME}.{activation}"

@@ -18,6 +18,8 @@ from stream_sync.sandbox.demo_config import LANES, MIRROR, SLOW_MIRROR, UPDATE, 
 from stream_sync.sandbox.demo_stage import Letter, Verdict
 
 MOST_DIFFERENCES = 10
+CONFIG, EDITED = "demo.yaml", "edited.yaml"
+"""In the demo's folder: what it runs with, and the same with a smaller segment."""
 _MEANING = {
     MIRROR: "exactly the people whose rows are in the segment",
     UPDATE: "exactly the people it knew before, with their rows' scores",
@@ -77,9 +79,10 @@ def tell_where_next(console: Console, folder: Path) -> None:
     _tell_list(
         console,
         {
-            "its config": f"{folder / 'demo.yaml'}",
-            "check it": f"{program} validate -c {folder / 'demo.yaml'}",
+            "its config": f"{folder / CONFIG}",
+            "check it": f"{program} validate -c {folder / CONFIG}",
             "look at the people": f"{program} demo --keep-going",
+            "plan an edit": "the same: it says how, while its Kafka is there",
             "what was shown": "docs/demo.md",
             "your own table": "README.md, then docs/config.md",
         },
@@ -93,11 +96,22 @@ def tell_look_around(console: Console, folder: Path, sandbox: str, metrics: str)
         {
             "the people": sandbox,
             "the metrics": metrics,
-            "the config": f"{folder / 'demo.yaml'}",
+            "the config": f"{folder / CONFIG}",
             "the service's log": f"{folder / 'service.log'}",
         },
     )
+    _tell(console, "\nIn a second terminal, of what just ran:")
+    _tell_list(console, _commands(_program(), folder))
     _tell(console, "")
+
+
+def _commands(program: str, folder: Path) -> dict[str, str]:
+    """What can be asked while the demo's Kafka is there, and how."""
+    config = folder / CONFIG
+    return {
+        "what is sent": f"{program} preview -c {config} --activation {MIRROR.activation}",
+        "plan an edit": f"{program} plan -c {folder / EDITED} --against {config} --activation {MIRROR.activation}",
+    }
 
 
 def _tell_list(console: Console, lines: Mapping[str, str]) -> None:
