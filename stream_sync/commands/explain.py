@@ -111,7 +111,7 @@ def _lines(topic: str, each: Explained, *, show: bool) -> list[str]:
         told += people if show else []
     told += [(moved.name, _arrow(moved, show=show)) for moved in entry.moved]
     told.append(("decided", decided(entry.decision)))
-    if _asks(entry):
+    if _asks(entry) or each.delivery.told:
         told += [("became", text) for text in became(entry.place, each.delivery)]
     width = max(len(name) for name, _ in told)
     return lines + [f"  {name:<{width}}  {text}" for name, text in told]
@@ -127,7 +127,7 @@ def _people(entry: Entry) -> list[str]:
 def _arrow(moved: Moved, *, show: bool) -> str:
     before, after = (_value(value, show=show) for value in (moved.before, moved.after))
     if not moved.is_sent_otherwise:
-        return f"{after} as before, although {moved.expression} is worked out from something else"
+        return f"{after} as before: {moved.expression} gives the same"
     return f"{before} → {after}"
 
 

@@ -88,7 +88,7 @@ async def _resync(args: argparse.Namespace, config: Config, wanted: Wanted) -> i
     _tell_sight(resyncing.sight, report, config.activations[args.activation])
     if args.dry_run:
         return _tell_plan(report, deletes=wanted.exits is not None)
-    status = _tell(report)
+    status = _tell(report, deletes=wanted.exits is not None)
     if any(fate == "withheld" for fate, _ in report.results):
         asked, left = resyncing.budget.asked, resyncing.budget.left
         note(
@@ -98,11 +98,11 @@ async def _resync(args: argparse.Namespace, config: Config, wanted: Wanted) -> i
     return status
 
 
-def _tell(report: Report) -> int:
-    total = sum(report.results.values())
-    result(f"{report.rows} rows, {total} of them decided:")
+def _tell(report: Report, *, deletes: bool) -> int:
+    result(f"{report.rows} rows:" if report.results else f"{report.rows} rows, nothing to do")
     for (fate, code), number in report.results.most_common():
-        result(f"  {number:>9}  {WORDS[fate]}{f': {code}' if code else ''}")
+        words = "deleted" if deletes and fate == "delivered" else WORDS[fate]
+        result(f"  {number:>9}  {words}{f': {code}' if code else ''}")
     if any(fate == "refused" for fate, _ in report.results):
         note("what was refused is in the dead letters: `stream-sync dlq list`")
     return FAILED if any(fate not in DONE for fate, _ in report.results) else DONE_STATUS

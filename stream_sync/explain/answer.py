@@ -14,7 +14,7 @@ from stream_sync.explain.explaining import Explained, Explanation
 from stream_sync.explain.history import Entry, Found, Moved
 from stream_sync.kafka.outcomes import Told
 from stream_sync.kafka.put_aside import Letter
-from stream_sync.model import Intent, Mode, NotAChange, Nothing, Refused, Undecodable
+from stream_sync.model import Intent, Kind, Mode, NotAChange, Nothing, Refused, Undecodable
 from stream_sync.routing.verdict import Side
 
 OPS = {"r": "snapshot", "c": "create", "u": "update", "d": "delete", "t": "truncate", "": "unreadable"}
@@ -76,6 +76,8 @@ def answer(explanation: Explanation, mode: Mode) -> str:
     match entry.decision:
         case Nothing():
             text = f"Not sent: {why_not(entry, mode)}"
+            if delivery.told:
+                text += f"; sent whole all the same: {_told(entry.place, delivery.told[-1])}"
         case Refused() | Undecodable() as refused:
             text = f"Refused: {refused.code}: {refused.message}"
         case NotAChange(kind=kind):
@@ -133,6 +135,8 @@ def _sent(entry: Entry, delivery: Delivery, explanation: Explanation) -> str:
     what = decided(entry.decision)
     if delivery.told:
         told = delivery.told[-1]
+        if told.kind is not None and told.kind not in _kinds(entry.decision):
+            what = f"{told.kind.capitalize()} by a resync or a replay"
         words = {"delivered": "Delivered", "ignored": "Not taken up", "rejected": "Refused", "parked": "Held"}
         text = f"{words.get(told.outcome, told.outcome)}: {what}; {_told(entry.place, told)}"
         return text + (f"; {_letter('dead letter', delivery.letter)}" if delivery.letter is not None else "")
@@ -173,18 +177,26 @@ def _why_same(moved: Moved) -> str:
     return "in the form sent" if is_column else f"after {moved.expression}"
 
 
+def _kinds(decision: Found) -> Sequence[Kind]:
+    return [
+        each.kind for each in (decision if isinstance(decision, tuple) else (decision,)) if isinstance(each, Intent)
+    ]
+
+
 def _intent(intent: Intent) -> str:
     if intent.kind == "delete":
         return "Delete"
     whole = "the whole row" if intent.whole else ", ".join(intent.known)
-    return f"{intent.kind.capitalize()} of {whole}"
+    renamed = ", renamed" if intent.formerly is not None else ""
+    return f"{intent.kind.capitalize()} of {whole}{renamed}"
 
 
 def _told(place: tuple[int, int], told: Told) -> str:
     merged = f", merged into {told.partition}/{told.merged_into}" if told.merged_into != place[1] else ""
     request = f", {told.endpoint} answered {told.status}" if told.endpoint is not None else ""
     why = f" ({_OUTCOMES.get(told.code, told.code)})" if told.code else ""
-    return f"{told.outcome}{why} at {told.at}{request}{merged}"
+    kind = f"{told.kind} " if told.kind is not None else ""
+    return f"{kind}{told.outcome}{why} at {told.at}{request}{merged}"
 
 
 def _letter(what: str, letter: Letter) -> str:

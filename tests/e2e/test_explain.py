@@ -65,9 +65,11 @@ async def test_every_record_of_a_row_is_explained_with_what_became_of_it(
         assert [record["op"] for record in found["records"]] == ["r", "u"]
         assert found["records"][1]["is"] == "outside of the segment: tier <> 'none' is false"
         assert found["records"][0]["identifiers"] == ["external_id p3"]
-        assert found["answer"].startswith("Delivered: Delete; delivered at ")
+        assert found["answer"].startswith("Delivered: Delete; delete delivered at ")
         refused = await last_line(people, "--key=id=p2")
-        assert refused.startswith("Refused: Insert of the whole row; rejected (blacklisted_external_user_id) at ")
+        assert refused.startswith(
+            "Refused: Insert of the whole row; insert rejected (blacklisted_external_user_id) at "
+        )
         assert re.search(r"dead letter [01]/0, blacklisted_external_user_id, open$", refused)
         people.update(4, tier="silver")
         assert (await last_line(people, "--key=p4", "--since=1h")).startswith("Waiting: Update of tier; not settled")

@@ -69,9 +69,10 @@ def test_the_last_line_answers_why(mode: Mode, reads: list[Read], words: str) ->
         (Delivery(settled=False), "Waiting: Update of ltv; not settled yet"),
         (Delivery(settled=None), "Waiting: Update of ltv; the lane has not begun yet"),
         (
-            Delivery((told(endpoint="users_track", status=201),), settled=True),
-            "Delivered: Update of ltv; delivered at 2026-11-22T12:00:00.000Z, users_track answered 201",
+            Delivery((told(kind="update", endpoint="users_track", status=201),), settled=True),
+            "Delivered: Update of ltv; update delivered at 2026-11-22T12:00:00.000Z, users_track answered 201",
         ),
+        (Delivery((told(kind="delete"),)), "Delivered: Delete by a resync or a replay; delete delivered at"),
         (
             Delivery((told(merged_into=4),)),
             "Delivered: Update of ltv; delivered at 2026-11-22T12:00:00.000Z, merged in",
@@ -86,6 +87,15 @@ def test_the_last_line_tells_how_it_went(delivery: Delivery, words: str) -> None
 
     assert words in answer(explanation, "mirror")
     assert became((0, 0), delivery)
+
+
+def test_what_changed_nothing_may_have_been_sent_all_the_same() -> None:
+    sent = Delivery((told(kind="update"),), settled=True)
+    explanation = explained("mirror", updated(ANN, {**ANN, "ltv": 11}), delivery=sent)
+
+    assert answer(explanation, "mirror").startswith(
+        "Not sent: ltv unchanged after rounding; sent whole all the same: update delivered at"
+    )
 
 
 def test_nobody_who_is_meant_is_said_so() -> None:
