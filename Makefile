@@ -17,7 +17,7 @@ FUZZ_ARGS ?=
 SOAK_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench fuzz soak tools format clean help
+.PHONY: demo test check bench fuzz soak tools image format clean help
 
 demo: $(VENV)/.service ## everything on this machine in a minute: a warehouse, Kafka, all destinations and the service, simulated
 	$(BIN)/stream-sync demo $(DEMO_ARGS)
@@ -46,6 +46,9 @@ soak: $(VENV)/.developer ## ten minutes of kills, freezes, outages and rebalance
 tools: $(VENV)/.developer ## what the tests of deploy/ ask for besides (Debian, root): Prometheus, buildah, linters; without them they are skipped
 	@tests/deploy/install.sh
 	@$(PIP) --editable '.[dev,tools]'
+
+image: $(VENV)/.developer ## builds the image without Docker, for its tests (what `make tools` installs, root); once for the same sources
+	@$(BIN)/python -m tests.deploy.image
 
 format: $(VENV)/.developer ## the one target that edits: imports sorted, code formatted
 	$(BIN)/ruff check --select I --fix
