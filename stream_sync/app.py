@@ -173,7 +173,9 @@ class Service:
         for lane in lanes:
             lane.stop()
         if running:
-            await asyncio.wait(running, timeout=budget)
+            done, _ = await asyncio.wait(running, timeout=budget)
+            for ended in done:
+                _ = ended.cancelled() or ended.exception()  # one failure is raised: that others failed too is no news
         ends = await asyncio.gather(*(lane.finish(budget) for lane in lanes), return_exceptions=True)
         for end in ends:
             if isinstance(end, Exception):

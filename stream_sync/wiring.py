@@ -18,7 +18,7 @@ import msgspec
 from stream_sync.config.secrets import Secrets
 from stream_sync.config.settings import Activation, Config, DestinationSettings, Source
 from stream_sync.config.sink_types import installed
-from stream_sync.delivery import exchanges
+from stream_sync.delivery import exchanges, leave
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.guard import Budget
 from stream_sync.delivery.lane import Lane
@@ -230,6 +230,7 @@ class Wiring:
                 exchanges.note(endpoint, result)
 
             http = sink_type.connect(settings, observe)
+            http.before_start = leave.check
             self._https.append(http)
             self._destinations[name] = Destination(name, sink_type(settings, http), metrics, random.random)
         return self._destinations[name]

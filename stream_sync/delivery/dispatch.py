@@ -1,7 +1,8 @@
 """The backlog's intents out to the destination, and their outcomes back to the acknowledgements.
 
 Invariants:
-- A request starts only where the gate lets it, the lane runs, and the consumer was polled lately.
+- A request starts only where the gate lets it, the lane runs, and the consumer was polled lately; after the wait for
+  the rate limit that is asked again.
 - After a failure one person is sent, and another one after each further failure: a person whom the destination cannot
   bear is told from a destination that is down, though nobody else is there to succeed.
 - An intent is settled once: delivered, ignored, parked, or its dead letter acknowledged. All else goes back.
@@ -16,7 +17,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from stream_sync.delivery import exchanges
+from stream_sync.delivery import exchanges, leave
 from stream_sync.delivery.coalesce import Backlog, Sort
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.guard import DeleteGuard
@@ -189,6 +190,7 @@ class Dispatch:
         if sort == "deletes" and self._guard is not None and not await self._is_permitted(self._guard, batch, people):
             return
         exchanges.begin()
+        leave.give(lambda: self._may_send() and not any(pending.acknowledgement.revoked for pending in batch))
         try:
             results = await self._destination.sink.send(intents, self._mode)
         except asyncio.CancelledError:

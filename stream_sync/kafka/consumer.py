@@ -33,8 +33,11 @@ from stream_sync.model import Record
 
 Result = TypeVar("Result")
 
-COMMITTED_TIMEOUT = 30.0
 METADATA_TIMEOUT = 10.0
+INSIST_SECONDS = 30.0
+"""How long a question must be answered whose failure would end the process."""
+INSIST_PAUSE = 0.2
+_FORBIDDEN = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
 ASK_TIMEOUT = 2.0
 REVOKE_MARGIN = 5.0
 
@@ -340,7 +343,7 @@ class LaneConsumer:
     def _start_of(self, consumer: Consumer, committed: TopicPartition) -> Start:
         """Where to begin in a partition. Raises HaltError(`offset_lost`)."""
         place = TopicPartition(self._topic, committed.partition)
-        low, high = consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT)
+        low, high = _insist(lambda: consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT))
         offset = None if committed.offset < 0 else committed.offset
         first = committed.partition not in self._begun
         self._begun.add(committed.partition)
@@ -357,15 +360,7 @@ class LaneConsumer:
     def _positions(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
         if not partitions:
             return []
-        deadline = time.monotonic() + COMMITTED_TIMEOUT
-        while True:
-            try:
-                found = consumer.committed(partitions, timeout=COMMITTED_TIMEOUT / 3)
-            except KafkaException as exception:
-                if time.monotonic() > deadline or not exception.args[0].retriable():
-                    raise
-                continue
-            return list(found)
+        return list(_insist(lambda: consumer.committed(partitions, timeout=METADATA_TIMEOUT)))
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         going = self._going(partitions)
@@ -409,11 +404,25 @@ class LaneConsumer:
 
     def _fail(self, exception: Exception) -> None:
         if self._failure is None:
-            self._failure = FatalError(f"Kafka client: {type(exception).__name__} in a callback: restart the process")
+            what = exception.args[0].name() if isinstance(exception, KafkaException) else type(exception).__name__
+            self._failure = FatalError(f"Kafka client: {what} in a callback: restart the process")
             self._failure.__cause__ = exception
 
     def _tell(self, call: Callable[..., None], *args: Any) -> None:
         self._loop.call_soon_threadsafe(call, *args)
+
+
+def _insist(ask: Callable[[], Result]) -> Result:
+    """Asks again for a while where the broker is away, a leader is being elected or a partition is very new; what the
+    credentials do not allow is raised at once."""
+    deadline = time.monotonic() + INSIST_SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaException as exception:
+            if time.monotonic() > deadline or exception.args[0].code() in _FORBIDDEN:
+                raise
+        time.sleep(INSIST_PAUSE)
 
 
 def _taken(offsets: Offsets) -> int:

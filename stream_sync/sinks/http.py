@@ -1,7 +1,8 @@
 """One HTTP exchange with a destination, bounded in time and size: the only home of the aiohttp client.
 
 Invariants:
-- `request` gives a Reply or a Failure, whatever the other side does; it raises only when it is cancelled.
+- `request` gives a Reply or a Failure, whatever the other side does; it raises only when it is cancelled, or cancelled
+  by `before_start`.
 - One deadline covers the whole exchange, from connecting to the reply's last byte; a reply's body and headers are
   bounded; redirects are not followed; proxies and credentials of the environment are not used; TLS is verified.
 - Headers with secrets are asked for at each request and kept nowhere; nothing of a request or a reply is logged.
@@ -75,6 +76,8 @@ class Http:
         self._max_connections = max_connections
         self._max_reply = max_reply
         self._session: aiohttp.ClientSession | None = None
+        self.before_start: Callable[[], None] = lambda: None
+        """Called after a request's wait for its turn; raises CancelledError where it may not start any more."""
 
     async def request(
         self, method: Method, path: str, *, endpoint: str, body: bytes | None = None, pace: Pace
@@ -82,6 +85,7 @@ class Http:
         """One exchange, started when `pace` allows. `path` starts with a slash and is percent-encoded already
         (`segment`); `endpoint` is its name in metrics, without anything of a person."""
         await pace.acquire()
+        self.before_start()
         clock = asyncio.get_running_loop().time
         started = clock()
         answer = await self._exchange(method, URL(self._base_url + path, encoded=True), body)

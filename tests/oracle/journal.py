@@ -5,10 +5,13 @@ Times are monotonic seconds of this machine. A request whose sender went away ha
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+ANY = -1
+"""Instead of a partition's number."""
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class Journal:
     malformed: list[str] = field(default_factory=list)
     """What no client of Braze may ask, a line each."""
     _began: dict[tuple[str, int | None], list[float]] = field(default_factory=dict)
+    """By sender and partition; under None those of all partitions."""
 
     def begin(self, who: str, path: str, people: Sequence[str], rows: Sequence[Any], now: float) -> Entry:
         entry = Entry(len(self.entries), who, path, people, rows, now)
@@ -58,12 +62,15 @@ class Journal:
 
     def session(self, who: str, at: float, partition: int | None = None) -> None:
         """A sender begins to own a partition (None: all there are), so it may repeat what was not committed."""
-        self._began.setdefault((who, partition), []).append(at)
+        insort(self._began.setdefault((who, partition), []), at)
+        if partition is not None:
+            insort(self._began.setdefault((who, ANY), []), at)
 
     def began(self, who: str, partition: int | None, at: float) -> float:
-        """When the session began of which a request that arrived at `at` is; -inf where it was never told."""
+        """When the session began of which a request that arrived at `at` is; -inf where it was never told. `partition`
+        None: where it is not known, it is the latest of any."""
         latest = float("-inf")
-        for part in {partition, None}:
+        for part in (ANY if partition is None else partition, None):
             times = self._began.get((who, part), [])
             if place := bisect_right(times, at):
                 latest = max(latest, times[place - 1])

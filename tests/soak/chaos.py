@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from stream_sync.sandbox.faults import Faults
+from tests.e2e.members import Member
 from tests.oracle.destination import Account
-from tests.soak.members import Member
 from tests.soak.source import POISON
 from tests.soak.world import PARTITIONS, REFUSED, TOPIC, World
 

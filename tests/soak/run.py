@@ -17,10 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.e2e.members import CANARY, command
 from tests.oracle.destination import Oracle
 from tests.rig.server import KafkaServer
 from tests.soak.chaos import Chaos, unexcused
-from tests.soak.members import CANARY, command
 from tests.soak.report import Report
 from tests.soak.world import MODES, ROWS, World, is_poison, until
 

@@ -20,8 +20,8 @@ from typing import Any
 from confluent_kafka import KafkaException, Producer
 
 from stream_sync.sandbox.debezium import Row, Table, Written, change, tombstone
+from tests.e2e.members import CANARY
 from tests.oracle.history import VERSION, History, State
-from tests.soak.members import CANARY
 
 TIERS = ("gold", "tin", "none", None)
 POISON = "poison"

@@ -17,6 +17,7 @@ from typing import Any
 from confluent_kafka import KafkaException, Message
 
 from stream_sync.sandbox.faults import NONE, Faults
+from tests.e2e.members import CANARY
 from tests.e2e.oracle import People, differences
 from tests.oracle.destination import Oracle
 from tests.oracle.history import VERSION, History
@@ -24,7 +25,6 @@ from tests.oracle.journal import Journal
 from tests.oracle.verdict import Promise, Verdict, judge
 from tests.rig.client import Kafka
 from tests.rig.server import KafkaServer
-from tests.soak.members import CANARY
 from tests.soak.source import POISON, Source
 
 NAME = "soak"

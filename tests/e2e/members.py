@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tests.oracle.journal import Journal
 
@@ -125,6 +125,39 @@ class Member:
 
     def _tail(self) -> str:
         return " | ".join(self.log.read_text(errors="replace").splitlines()[-3:])[-600:]
+
+
+class Members:
+    """Processes with one config, that end with the `async with`. Whoever is still there then stops in order, the
+    journals are told of all sessions, and nothing may have been found."""
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], journals: Mapping[str, Journal]) -> None:
+        self._folder = folder
+        self._config = config
+        self._journals = journals
+        self._all: list[Member] = []
+
+    async def join(self) -> Member:
+        """One more."""
+        member = Member(f"member-{len(self._all)}", self._folder, self._config)
+        self._all.append(member)
+        await member.start()
+        return member
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        left = [member for member in self._all if member.is_running]
+        for member in left:
+            member.signal(signal.SIGCONT)
+            member.signal(signal.SIGTERM if kind is None else signal.SIGKILL)
+        statuses = [await member.ended() for member in left]
+        for member in self._all:
+            member.tell(self._journals)
+        if kind is None:
+            assert [line for member in self._all for line in member.findings] == []
+            assert set(statuses) <= {0}
 
 
 def with_key(config: Mapping[str, Any], key: str) -> dict[str, Any]:

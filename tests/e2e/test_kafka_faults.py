@@ -1,0 +1,201 @@
+"""Kafka itself fails, on a broker of these tests' own: whatever it does, nothing is lost and nothing goes back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from tests.e2e.load import Load
+from tests.e2e.members import Member, Members
+from tests.e2e.service import until
+from tests.e2e.stage import ACTIVATION, Stage
+from tests.rig.client import Kafka
+from tests.rig.server import KafkaServer
+
+PROPERTIES = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+    "log.cleaner.backoff.ms": "100",
+}
+SESSION = 1.5
+"""Seconds."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[KafkaServer]:
+    with KafkaServer(PROPERTIES) as server:
+        yield server
+
+
+@pytest.fixture
+def kafka(server: KafkaServer) -> Kafka:
+    return Kafka(server.bootstrap)
+
+
+@pytest.fixture
+async def members(stage: Stage) -> AsyncIterator[Members]:
+    """Processes of the service; their sessions are short."""
+    stage.config["kafka"] |= {
+        "session.timeout.ms": int(SESSION * 1000),
+        "heartbeat.interval.ms": 200,
+        "max.poll.interval.ms": 3000,
+    }
+    stage.activation["batch"] = {"max_records": 5, "max_wait": "20ms"}
+    async with Members(stage.folder, stage.config, {ACTIVATION: stage.journal}) as members:
+        yield members
+
+
+async def settled(stage: Stage) -> None:
+    await until(lambda: stage.wrong == [], "all are as the table says")
+    await until(lambda: stage.is_committed_to_the_end, "all is committed")
+
+
+async def flows(stage: Stage, requests: int = 10) -> None:
+    before = len(stage.journal.entries)
+    await until(lambda: len(stage.journal.entries) >= before + requests, "changes flow")
+
+
+async def test_a_broker_that_is_killed_restarted_and_given_more_partitions_under_load(
+    stage: Stage, members: Members, server: KafkaServer
+) -> None:
+    stage.create(2)
+    load = Load(stage, partitions=2)
+    for _ in range(2):
+        await members.join()
+    async with load.running():
+        await flows(stage)
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        await flows(stage)
+        stage.add_partitions(4)
+        stage.write(stage.table.insert("ann"), partition=3)
+        await until(lambda: "ann" in stage.people, "the new partition is read")
+        await asyncio.to_thread(server.restart)
+        await flows(stage)
+
+    await settled(stage)
+    assert stage.letters(stage.dead_letters) == []
+
+
+class Visitors(threading.Thread):
+    """Consumers that join the group and leave it again within half a second, and read nothing."""
+
+    def __init__(self, stage: Stage, seed: int) -> None:
+        super().__init__()
+        self._stage = stage
+        self._dice = random.Random(seed)
+        self._stopping = threading.Event()
+        self.visits = 0
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            visitor = Consumer(
+                {
+                    "bootstrap.servers": self._stage.kafka.bootstrap,
+                    "group.id": self._stage.group,
+                    "partition.assignment.strategy": "cooperative-sticky",
+                    "session.timeout.ms": int(SESSION * 1000),
+                    "enable.auto.commit": False,
+                    "log_level": 0,
+                }
+            )
+            visitor.subscribe([self._stage.topic])
+            visitor.poll(self._dice.uniform(0, 0.5))
+            visitor.close()
+            self.visits += 1
+            self._stopping.wait(self._dice.uniform(0, 0.5))
+
+    async def leave(self) -> None:
+        self._stopping.set()
+        await asyncio.to_thread(self.join)
+
+
+async def test_members_that_come_and_go_twice_a_second(stage: Stage, members: Members) -> None:
+    stage.create(4)
+    load = Load(stage, partitions=4)
+    for _ in range(2):
+        await members.join()
+    async with load.running():
+        await flows(stage)
+        visitors = Visitors(stage, seed=3)
+        visitors.start()
+        try:
+            await until(lambda: visitors.visits >= 12, "many came and went")
+        finally:
+            await visitors.leave()
+
+    await settled(stage)
+
+
+def owned(member: Member) -> set[int]:
+    """The partitions that it came to own at some time."""
+    return {partition for owned in member.owned for partition in owned.partitions}
+
+
+async def test_a_frozen_process_sends_nothing_old_when_it_wakes(stage: Stage, members: Members) -> None:
+    """Its requests wait for the rate limit when it is frozen; others own its partitions when it wakes."""
+    stage.create(2)
+    stage.braze["rate_limit"] = "4/1s"
+    load = Load(stage, partitions=2, people=60)
+    frozen = await members.join()
+    async with load.running():
+        await flows(stage, 4)
+        other = await members.join()
+        await until(lambda: len(owned(other)) == 1, "they share the partitions")
+        frozen.signal(signal.SIGSTOP)
+        await until(lambda: len(owned(other)) == 2, "the other owns both")
+        await flows(stage, 4)
+        frozen.signal(signal.SIGCONT)
+        await flows(stage, 12)
+
+    await settled(stage)
+
+
+async def test_commits_that_are_refused_are_made_later(stage: Stage, members: Members) -> None:
+    stage.create(2)
+    load = Load(stage, partitions=2)
+    await members.join()
+    admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap})
+    anybody = (ResourceType.GROUP, stage.group, ResourcePatternType.LITERAL, "User:*", "*")
+    refusal = AclBinding(*anybody, AclOperation.READ, AclPermissionType.DENY)
+    async with load.running():
+        await flows(stage)
+        await until(lambda: bool(stage.committed), "something is committed")
+        admin.create_acls([refusal])[refusal].result(10)
+        await flows(stage, 5)
+        await asyncio.sleep(SESSION)
+        which = AclBindingFilter(*anybody, AclOperation.READ, AclPermissionType.DENY)
+        admin.delete_acls([which])[which].result(10)
+        await flows(stage)
+
+    await settled(stage)
+
+
+async def test_a_topic_that_is_deleted_and_created_anew(stage: Stage, members: Members) -> None:
+    stage.create(2)
+    stage.write(stage.table.inserts(10))
+    await members.join()
+    await settled(stage)
+    admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap})
+    admin.delete_topics([stage.topic])[stage.topic].result(10)
+    await until(lambda: stage.topic not in stage.kafka.topics(), "it is gone")
+
+    stage.create(2)
+    stage.write(*(stage.table.update(f"p{n}", score=n) for n in range(10)), stage.table.insert("ann"))
+
+    await settled(stage)
