@@ -31,6 +31,7 @@ COMMANDS = (
     "plan",
     "dlq",
     "held",
+    "warnings",
     "status",
     "pause",
     "resume",

@@ -2,8 +2,8 @@
 
 Invariants:
 - An identifier can be guessed (an address, a number), so a plain hash of it would tell who it is to anybody who tries
-  them all. The hash is HMAC-SHA-256 with a key that is in no topic: of `outcomes.key`, else of the destination's own
-  credentials, else made anew for each process.
+  them all. The hash is BLAKE2b with a key (RFC 7693) that is in no topic: made of `outcomes.key`, else of the
+  destination's own credentials, else anew for each process.
 - Offsets beyond MOST_OFFSETS of one intent are told in further records: a record stays small.
 """
 
@@ -14,6 +14,7 @@ import hmac
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from stream_sync.config.secrets import secrets_in
 from stream_sync.config.settings import Config
@@ -21,8 +22,9 @@ from stream_sync.config.values import Secret
 from stream_sync.delivery.exchanges import Exchange
 from stream_sync.delivery.ports import Settled
 from stream_sync.kafka.letters import LetterTopic
-from stream_sync.kafka.outcomes import RETENTION_MS, OutcomeLog, Told, topic_of
+from stream_sync.kafka.outcomes import RETENTION_MS, Told, topic_of
 from stream_sync.kafka.properties import admin_properties, producer_properties
+from stream_sync.kafka.telling import Telling
 from stream_sync.observability import logs
 
 Notice = Callable[[str, str], None]
@@ -38,7 +40,8 @@ def key_of(secrets: Iterable[Secret]) -> bytes:
 
 def pseudonym(key: bytes, identified_by: str, identifier: str) -> str:
     """What stands for a person: 32 hexadecimal digits, equal for equal identifiers under one key."""
-    return hmac.digest(key, f"{identified_by}\0{identifier}".encode(errors="surrogatepass"), hashlib.sha256).hex()[:32]
+    who = f"{identified_by}\0{identifier}".encode(errors="surrogatepass")
+    return hashlib.blake2b(who, key=key, digest_size=16).hexdigest()
 
 
 class LaneJournal:
@@ -46,7 +49,7 @@ class LaneJournal:
 
     def __init__(
         self,
-        outcomes: OutcomeLog,
+        outcomes: Telling,
         topic: Callable[[], LetterTopic],
         activation: str,
         key: bytes,
@@ -60,32 +63,43 @@ class LaneJournal:
         self._key = key
         self._lost = lost
         self._clock = clock
+        self._at = (0, "")
+        """The millisecond that was told last, in words: a batch is settled at one time."""
+        self._settled_by = _settled_by((), None, "delivered")
+        """The requests that were told last: a batch has them in common."""
 
     def tell(self, settled: Settled) -> None:
         """See `delivery.ports.Journal`."""
-        record, intent = settled.record, settled.intent
-        offsets = sorted(settled.offsets)
-        endpoint, status = _deciding(settled)
-        at = _utc(self._clock())
-        topic = self._topic()
+        offsets = settled.offsets
+        if len(offsets) > 1:
+            offsets = sorted(offsets)
         for first in range(0, len(offsets), MOST_OFFSETS):
-            told = Told(
-                at=at,
-                activation=self._activation,
-                topic=record.topic() or "",
-                partition=record.partition() or 0,
-                offsets=tuple(offsets[first : first + MOST_OFFSETS]),
-                merged_into=record.offset() or 0,
-                outcome=settled.outcome,
-                kind=None if intent is None else intent.kind,
-                code=settled.code or None,
-                endpoint=endpoint,
-                status=status,
-                requests=_requests(settled.exchanges) if len(settled.exchanges) > 1 else (),
-                identified_by=None if intent is None else intent.identified_by,
-                person=None if intent is None else pseudonym(self._key, intent.identified_by, intent.identifier),
-            )
-            self._outcomes.add(topic, told, self._lost)
+            self._outcomes.add(self._topic(), self._told(settled, offsets[first : first + MOST_OFFSETS]), self._lost)
+
+    def _told(self, settled: Settled, offsets: Sequence[int]) -> Told:
+        record, _, outcome, intent, code, status, exchanges = settled
+        by = self._settled_by
+        if by.exchanges is not exchanges or by.refused != status or by.outcome != outcome:
+            by = self._settled_by = _settled_by(exchanges, status, outcome)
+        at = int(self._clock() * 1000)
+        if self._at[0] != at:
+            self._at = at, _utc(at)
+        return Told(
+            self._at[1],
+            self._activation,
+            record.topic() or "",
+            record.partition() or 0,
+            tuple(offsets),
+            record.offset() or 0,
+            outcome,
+            None if intent is None else intent.kind,
+            code or None,
+            by.endpoint,
+            by.status,
+            by.requests,
+            None if intent is None else intent.identified_by,
+            None if intent is None else pseudonym(self._key, intent.identified_by, intent.identifier),
+        )
 
 
 class Journals:
@@ -93,7 +107,7 @@ class Journals:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._outcomes: OutcomeLog | None = None
+        self._outcomes: Telling | None = None
 
     def of(self, name: str, notice: Notice, partitions: Callable[[], int]) -> LaneJournal | None:
         """That of an activation; None where it does not want one. `partitions`: how many its source has."""
@@ -103,12 +117,20 @@ class Journals:
             return None
         if self._outcomes is None:
             log = logs.logger().warning
-            self._outcomes = OutcomeLog(producer_properties(config.kafka), admin_properties(config.kafka), log)
+            self._outcomes = Telling(producer_properties(config.kafka), admin_properties(config.kafka), log)
         chosen = activation.outcomes.key
+        topics: dict[int, LetterTopic] = {}
+
+        def topic() -> LetterTopic:
+            count = partitions()
+            if count not in topics:
+                topics[count] = LetterTopic(topic_of(config.name, name), count, RETENTION_MS)
+            return topics[count]
+
         secrets = [chosen] if chosen is not None else secrets_in(config.destinations[activation.destination])
         return LaneJournal(
             self._outcomes,
-            lambda: LetterTopic(topic_of(config.name, name), partitions(), RETENTION_MS),
+            topic,
             name,
             key_of(secrets),
             lambda _count: notice("outcome_not_told", ""),
@@ -120,24 +142,31 @@ class Journals:
             await self._outcomes.close()
 
 
-def _deciding(settled: Settled) -> tuple[str | None, int | str | None]:
-    """The request that settled it, as far as can be told: of a batch that was halved there are several."""
-    made = _requests(settled.exchanges)
-    if not made:
-        return None, settled.status
-    if settled.status is not None:
-        endpoint = next((name for name, status in reversed(made) if status == settled.status), made[-1][0])
-        return endpoint, settled.status
-    if settled.outcome == "delivered":
+class _SettledBy(NamedTuple):
+    """The requests of a call, and which of them settled it as far as can be told: of a batch that was halved there are
+    several."""
+
+    exchanges: Sequence[Exchange]
+    refused: int | None
+    outcome: str
+    endpoint: str | None
+    status: int | str | None
+    requests: tuple[tuple[str, int | str], ...]
+    """All of them, where there were more than one."""
+
+
+def _settled_by(exchanges: Sequence[Exchange], refused: int | None, outcome: str) -> _SettledBy:
+    made = tuple((endpoint, int(result) if result.isdecimal() else result) for endpoint, result in exchanges)
+    endpoint: str | None = None
+    status: int | str | None = refused
+    if made and refused is not None:
+        endpoint = next((name for name, each in reversed(made) if each == refused), made[-1][0])
+    elif made:
         taken = [each for each in made if isinstance(each[1], int) and 200 <= each[1] < 300]
-        return (taken or made)[-1]
-    return made[-1]
+        endpoint, status = (taken if outcome == "delivered" and taken else made)[-1]
+    return _SettledBy(exchanges, refused, outcome, endpoint, status, made if len(made) > 1 else ())
 
 
-def _requests(exchanges: Sequence[Exchange]) -> tuple[tuple[str, int | str], ...]:
-    return tuple((endpoint, int(result) if result.isdecimal() else result) for endpoint, result in exchanges)
-
-
-def _utc(seconds: float) -> str:
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{whole}.{int(seconds * 1000) % 1000:03}Z"
+def _utc(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:03}Z"

@@ -32,6 +32,7 @@ from stream_sync.kafka.held import topic_of as held_topic
 from stream_sync.kafka.letters import RETENTION_MS, Letters, LetterTopic, Reason, dead_letter_topic
 from stream_sync.kafka.properties import admin_properties, consumer_properties
 from stream_sync.model import Record, Section, Stage
+from stream_sync.notify.heralds import Heralds
 from stream_sync.observability import logs
 from stream_sync.observability.metrics import LaneMetrics, Metrics
 from stream_sync.routing.expressions.expression import parse, parse_condition
@@ -124,6 +125,7 @@ class Wiring:
         self._schemas = self._open_registry()
         self._held: list[HeldTopic] = []
         self._journals = Journals(config)
+        self._heralds = Heralds(config)
 
     @property
     def destinations(self) -> Mapping[str, Destination]:
@@ -136,7 +138,7 @@ class Wiring:
         activation = config.activations[name]
         settings = config.destinations[activation.destination]
         log = logs.logger(activation=name).warning
-        parts = self.parts(name)
+        parts = self._lane_parts(name, lambda: consumer.partitions)
         source, destination = parts.source, parts.destination
         parts.metrics.lane_state("waiting")
         held = HeldTopic(admin_properties(config.kafka), held_topic(config.name, name), log)
@@ -182,13 +184,21 @@ class Wiring:
         )
         return WiredLane(lane, consumer)
 
-    def parts(self, name: str) -> Parts:
+    def _lane_parts(self, name: str, partitions: Callable[[], int]) -> Parts:
+        """Those of a lane: what it warns of is told as the config says."""
+        warnings = self._config.activations[name].warnings
+        log = _say_nothing if warnings is None else logs.logger(activation=name).warning
+        escalated = () if warnings is None else tuple(warnings.escalate)
+        notices = Notices(self._metrics.lane(name), log, self._heralds.of(name, partitions), escalated)
+        return self.parts(name, notices)
+
+    def parts(self, name: str, notices: Notices | None = None) -> Parts:
         """What reads and decides for an activation."""
         config = self._config
         activation = config.activations[name]
         source = config.sources[activation.source]
         metrics = self._metrics.lane(name)
-        notices = Notices(metrics, logs.logger(activation=name).warning)
+        notices = notices or Notices(metrics, logs.logger(activation=name).warning)
         destination = self._destination(activation.destination)
         settings = config.destinations[activation.destination]
         plan = plan_of(activation, settings, type(destination.sink), notices.add)
@@ -212,6 +222,7 @@ class Wiring:
         for held in self._held:
             await asyncio.to_thread(held.close)
         await self._journals.close()
+        await self._heralds.close()
 
     def _open_registry(self) -> OpenRegistry | None:
         config = self._config
@@ -255,6 +266,10 @@ def plan_of(activation: Activation, settings: DestinationSettings, sink: type[Si
         ),
         targets=(*targets("fields", activation.fields), *targets("attributes", activation.attributes)),
     )
+
+
+def _say_nothing(*_: object, **_fields: object) -> None:
+    """The log of an activation whose warnings are off."""
 
 
 def _hash(part: Any) -> str:

@@ -1,4 +1,5 @@
-"""docs/operating.md names every word that the service says: warnings, halts, dead letters' own codes, and log lines.
+"""docs/operating.md and docs/warnings.md name every word that the service says: warnings, halts, dead letters' own codes,
+and log lines.
 
 The words are found in the source itself, so that a new one without its row fails here.
 """
@@ -14,9 +15,12 @@ from typing import NamedTuple
 
 import pytest
 
+from stream_sync import codes
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "stream_sync"
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+WARNINGS_PAGE = (ROOT / "docs" / "warnings.md").read_text(encoding="utf-8")
 NOT_THE_SERVICE = {"sandbox", "contract"}
 WORD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+|stopping|warning")
 
@@ -117,20 +121,26 @@ def log_lines() -> set[str]:
 
 def rows(section: str) -> set[str]:
     """The words in the first column of a section's table."""
-    text = PAGE.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
+    page = WARNINGS_PAGE if section == "Codes" else PAGE
+    text = page.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
     cells = re.findall(r"^\|([^|]*)\|", text, re.MULTILINE)
     return {word for cell in cells for word in re.findall(r"`([^`]+)`", cell)}
 
 
 @pytest.mark.parametrize(
     ("section", "words"),
-    [("Warnings", warnings), ("Halts", halts), ("Dead letters", letters), ("The log", log_lines)],
+    [("Codes", warnings), ("Halts", halts), ("Dead letters", letters), ("The log", log_lines)],
     ids=["warnings", "halts", "dead letters", "the log"],
 )
 def test_every_word_has_its_row_and_every_row_its_word(section: str, words: Callable[[], set[str]]) -> None:
     assert words() - rows(section) == set(), "a word without a row"
     if section != "Dead letters":  # it names headers as well
         assert rows(section) - words() == set(), "a row without a word"
+
+
+def test_the_page_of_warnings_is_made_of_the_table() -> None:
+    assert warnings() == codes.KNOWN
+    assert codes.page(WARNINGS_PAGE) == WARNINGS_PAGE, "write it anew: python -m stream_sync.codes < docs/warnings.md"
 
 
 def test_the_words_are_found() -> None:

@@ -42,6 +42,8 @@ def schema(sinks: SinkTypes) -> dict[str, Any]:
     definitions[Activation.__name__]["properties"]["identifier"] = _SQL
     switch = [{"$ref": "#/$defs/Outcomes"}, {"enum": [True, False, "on", "off", None]}]
     definitions[Activation.__name__]["properties"]["outcomes"]["anyOf"] = switch
+    switch = [{"$ref": "#/$defs/Warnings"}, {"enum": [True, False, "on", "off", None]}]
+    definitions[Activation.__name__]["properties"]["warnings"]["anyOf"] = switch
     made["properties"]["kafka"] = {
         "description": "any librdkafka property, handed through",
         "type": "object",

@@ -77,7 +77,7 @@ def _read(raw: dict[str, Any], sinks: SinkTypes, report: Report) -> Config | Non
         destinations=destinations,
         activations=activations,
         written={"top": frozenset(raw)}
-        | {section: frozenset(entries(raw, section)) for section in ("sources", "destinations")},
+        | {section: frozenset(entries(raw, section)) for section in ("sources", "destinations", "notify")},
         registry=registry,
     )
     check_topics(parts, report)

@@ -26,6 +26,7 @@ _A_NAME_OF = {
     "before": "a value of `before`",
     "nulls": "a value of `nulls`",
     "send": "a value of `send`",
+    "on_identifier_change": "a value of `on_identifier_change`",
     "console": "a value of `console`",
 }
 
@@ -66,7 +67,12 @@ def kind(value: object) -> str:
 
 
 def _listed(model: type[BaseModel]) -> str:
-    return ", ".join(f"`{name}`" for name in model.model_fields)
+    return ", ".join(f"`{name}`" for name in _names(model))
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    """Of its settings, as they are written."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _within(raw: Any, loc: Place) -> Place:
@@ -94,7 +100,7 @@ def _message(details: ErrorDetails, model: type[BaseModel], inner: Place) -> str
         case "extra_forbidden":
             holder = _model_at(model, inner[:-1])
             within = f" of `{shown_place(inner[:-1])}`" if len(inner) > 1 else ""
-            known = holder.model_fields if holder else ()
+            known = _names(holder) if holder else ()
             message = f"'{inner[-1]}' is not a setting{within}{did_you_mean(str(inner[-1]), known)}"
         case "literal_error":
             message = _not_one_of(given, re.findall(r"'([^']*)'", str(context.get("expected"))), inner)

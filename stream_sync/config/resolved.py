@@ -16,7 +16,7 @@ from stream_sync.config.settings import Config
 
 def resolved(config: Config) -> str:
     """The YAML text."""
-    tree = config.model_dump()
+    tree = config.model_dump(by_alias=True)
     tree["admin"] = tree["admin"] or False
     if tree["schema_registry"] is None:
         del tree["schema_registry"]

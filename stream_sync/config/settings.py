@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from stream_sync.config.notifying import Target, Warnings, off_or_on
 from stream_sync.config.schedules import ScheduleSetting
 from stream_sync.config.values import Duration, HostPattern, Rate, Secret, Url, Whole, refuse
 from stream_sync.model import Mode
@@ -166,6 +167,8 @@ class Activation(_Part):
     """When it runs"""
     paused: bool = False
     """Whether it takes and sends nothing until somebody resumes it"""
+    warnings: Annotated[Warnings | None, BeforeValidator(off_or_on)] = Warnings()
+    """None = off"""
     outcomes: Annotated[Outcomes | None, BeforeValidator(_switched)] = None
     """None = off"""
 
@@ -186,6 +189,8 @@ class Config(_Part):
     sources: dict[str, Source]
     destinations: dict[str, SerializeAsAny[DestinationSettings]]
     activations: dict[str, Activation]
+    notify: dict[str, Target] = {}
+    """Whom warnings are sent to, by name"""
     shutdown_timeout: Duration = 20.0
     allowed_hosts: tuple[HostPattern, ...] | None = None
     """The hosts that addresses may have, `*.` for all within a domain; None = any"""

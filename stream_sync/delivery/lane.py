@@ -15,12 +15,12 @@ from collections.abc import Callable
 from typing import Literal
 
 from stream_sync.delivery.agenda import Agenda
+from stream_sync.delivery.at_hand import TellingIntake
 from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.gauges import measure
 from stream_sync.delivery.guard import DeleteGuard, Held
-from stream_sync.delivery.intake import Intake
 from stream_sync.delivery.membership import Membership
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.outcomes import Outcomes
@@ -74,7 +74,8 @@ class Lane:
         self._consumer: Consumer | None = None
         self._ends: dict[int, int] = {}
         self._learning: set[asyncio.Task[None]] = set()
-        self.standing = Standing(metrics, log)
+        self.standing = Standing(metrics, log, notices)
+        notices.halt = self.standing.halt
         self._backlog = Backlog(destination.people, settings.delete_after, self._superseded)
         self._outcomes = Outcomes(
             self._backlog,
@@ -101,9 +102,10 @@ class Lane:
         self._dispatch = Dispatch(
             self._backlog, destination, self._outcomes, metrics, settings, self._guard, self._may_send, log
         )
-        self._intake = Intake(
+        self._intake = TellingIntake(
             decoder, router, self._backlog, notices, metrics, self._outcomes.refuse, self._early, settings.key
         )
+        notices.at_hand = self._intake.record_at_hand
         self._rest = Rest(self._intake, destination, self.standing, secrets, self._dispatch.wake, self._stop)
         agenda = Agenda(settings.schedule, time.time(), paused=settings.paused, once=settings.until_caught_up)
         self._runs = Runs(
@@ -183,7 +185,7 @@ class Lane:
         deadline = self._now() + budget
         await self._dispatch.finish(budget)
         await self._outcomes.finish(max(0.0, deadline - self._now()))
-        self._notices.flush(self._now())
+        self._notices.flush(self._now(), last=True)
         if self._consumer is not None:
             try:
                 await self._commit_last(self._consumer, deadline)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Literal
 
+from stream_sync.delivery.notices import Notices
 from stream_sync.observability.metrics import LaneMetrics
 
 State = Literal["running", "paused", "waiting", "halted"]
@@ -35,9 +36,10 @@ class LaneStatus:
 class Standing:
     """The state of one lane."""
 
-    def __init__(self, metrics: LaneMetrics, log: Callable[..., None]) -> None:
+    def __init__(self, metrics: LaneMetrics, log: Callable[..., None], notices: Notices | None = None) -> None:
         self._metrics = metrics
         self._log = log
+        self._notices = notices
         self._why: Why | None = None
         self.halted: str | None = None
         """Why nothing goes on; None while it does."""
@@ -62,11 +64,15 @@ class Standing:
         if self.halted is None or (self.curable and not curable):
             self.halted, self.curable = reason, curable
             self._log("lane_halted", reason=reason, message=message)
+            if self._notices is not None:
+                self._notices.lane_halted(reason, message)
             self.tell()
 
     def resume(self) -> None:
         """Ends a halt."""
         self._log("lane_resumed", after=self.halted)
+        if self._notices is not None and self.halted is not None:
+            self._notices.lane_resumed(self.halted)
         self.halted = None
         self.tell()
 

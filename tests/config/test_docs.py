@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from stream_sync.config.load import load
+from stream_sync.config.notifying import Email, Warnings, Webhook
 from stream_sync.config.settings import Activation, Admin, Batch, Config, DeadLetters, Deletes, SchemaRegistry, Source
 from stream_sync.config.sink_types import installed
 
@@ -26,6 +27,13 @@ def test_the_sample_is_a_good_config(tmp_path: Path) -> None:
 )
 def test_every_setting_is_told(model: type[BaseModel]) -> None:
     assert [name for name in model.model_fields if f"`{name}`" not in PAGE] == []
+
+
+@pytest.mark.parametrize("model", [Webhook, Email, Warnings], ids=str)
+def test_every_setting_of_warnings_is_told(model: type[BaseModel]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "warnings.md").read_text(encoding="utf-8")
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    assert [name for name in names if f"`{name}`" not in page] == []
 
 
 def test_the_defaults_of_admin_are_told() -> None:

@@ -22,6 +22,11 @@ def check_activation(name: str, parts: Parts, report: Report) -> None:
         _check_deletes(activation, place, report)
     if not activation.fields and not activation.attributes and report.clean((*place, "fields")):
         report.warning(place, "maps no `fields` and no `attributes`: only the identifier is sent")
+    if activation.warnings is not None and activation.warnings.notify is not None:
+        wanted = activation.warnings.notify
+        if wanted not in parts.written["notify"] and report.clean((*place, "warnings", "notify")):
+            near = did_you_mean(wanted, parts.written["notify"]) or "; the file has no `notify`: add it at its top"
+            report.problem((*place, "warnings", "notify"), f"'{wanted}' is not a target of this file{near}")
     if source := parts.sources.get(activation.source):
         _check_source(activation, source, parsed, place, report)
     if destination := parts.destinations.get(activation.destination):

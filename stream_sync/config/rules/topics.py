@@ -12,7 +12,7 @@ from stream_sync.config.problems import Place, Report
 from stream_sync.config.rules.parts import Parts
 
 MAX_LENGTH = 249
-SUFFIXES = (".dlq", ".held", ".outcomes")
+SUFFIXES = (".dlq", ".held", ".outcomes", ".warnings")
 
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 

@@ -1,0 +1,122 @@
+"""Every code of a warning: what it says and what to do. docs/warnings.md is made of it: `python -m stream_sync.codes`.
+
+Invariants: a code is a word of `a-z0-9_`, said in one place of the source at least (a test looks); a new one is a row
+here, and the page written anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """One code; the texts are Markdown, links as from docs/."""
+
+    code: str
+    meaning: str
+    cure: str
+
+
+WARNINGS = (
+    Code(
+        "column_missing",
+        "records lack a column that is mapped; its value is not sent, what the destination has stays",
+        "mend the mapping, or the connector's column list",
+    ),
+    Code(
+        "null_default_suspect",
+        "a NULL may have arrived as the column's DEFAULT",
+        "the converter's [setting](formats.md#null-that-arrives-as-a-default)",
+    ),
+    Code(
+        "value_truncated",
+        "a text was cut to what the destination takes",
+        "a shorter text in the mapping: `left(bio, 255)`",
+    ),
+    Code(
+        "value_unrepresentable",
+        "a value that the destination cannot hold (NaN, an infinite date …) was left out",
+        "another expression in the mapping",
+    ),
+    Code(
+        "null_skipped",
+        "a NULL was left out, as the config says; counted only, told nowhere",
+        "nothing; or `nulls: unset`",
+    ),
+    Code(
+        "identifier_missing",
+        "a row in the segment has no identifier: nobody is written. In a mirror, who had one is deleted",
+        "fill it, or exclude such rows in `where`",
+    ),
+    Code(
+        "identifier_not_key",
+        "the identifier is not made of key columns: order between rows that share one is not promised; said once",
+        "[in order](guarantees.md#one-person-at-a-time-in-order)",
+    ),
+    Code(
+        "membership_unknown",
+        "a column of `where` or of the identifier is unavailable: nothing is done",
+        "REPLICA IDENTITY FULL; a smaller column in `where`",
+    ),
+    Code(
+        "exit_unknown",
+        "somebody left, perhaps; a mirror did not see whom",
+        "REPLICA IDENTITY FULL and `before: full`; delete by hand",
+    ),
+    Code(
+        "truncate_ignored",
+        "the table was truncated: nobody is deleted for it",
+        "if it was meant, delete the people at the destination",
+    ),
+    Code(
+        "mapping_changed",
+        "mode, `where`, identifier or mapping are not those of the last run; said at the start",
+        "rows that do not change stay as they were sent: `run --from-start`, or a snapshot, brings all up to date",
+    ),
+    Code(
+        "deletes_held",
+        "deletes exceeded the budget, or some are held already: those that waited were parked",
+        "[held deletes](operating.md#held-deletes)",
+    ),
+    Code("delete_held", "counted for each delete that was parked; told nowhere", "the same"),
+    Code(
+        "outcome_not_told",
+        "some outcomes could not be written to the topic `….outcomes`; nothing else is affected",
+        "let the service create that topic and write to it; [`explain`](explain.md) does not know these",
+    ),
+)
+EVENTS = (
+    Code(
+        "lane_halted",
+        "the lane halted; `name` is the reason, `message` says more",
+        "[halts](operating.md#halts)",
+    ),
+    Code("lane_resumed", "it goes on; `name` is the reason why it was halted", "nothing"),
+)
+"""Told as warnings are, but no warnings: they are not counted as such."""
+QUIET = frozenset({"null_skipped", "delete_held"})
+"""Counted only: what the config asks for, and what another code tells already."""
+URGENT = frozenset({"deletes_held", *(event.code for event in EVENTS)})
+"""Told to people at once, whatever their period."""
+KNOWN = frozenset(code.code for code in WARNINGS)
+
+
+def table(codes: tuple[Code, ...]) -> str:
+    """As Markdown."""
+    rows = "".join(f"| `{code}` | {meaning} | {cure} |\n" for code, meaning, cure in codes)
+    return f"| code | what happened | to do |\n|---|---|---|\n{rows}"
+
+
+def page(text: str) -> str:
+    """The page docs/warnings.md with its tables made anew."""
+    for codes, heading in ((WARNINGS, "\n## Codes\n"), (EVENTS, "\n## Beside them\n")):
+        before, _, after = text.partition(heading)
+        introduction, _, rest = after.partition("\n| code |")
+        behind = rest.partition("\n\n")[2]
+        text = f"{before}{heading}{introduction}\n{table(codes)}" + (f"\n{behind}" if behind else "")
+    return text
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page(sys.stdin.read()))

@@ -1,0 +1,116 @@
+"""The ways to people: a webhook, a mail.
+
+Invariants:
+- `send` returns when the other side has taken the digest, or raises NotSentError with a word that names no secret.
+- Bounded in time; TLS is verified; the address of a webhook is nowhere but in its request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from typing import Protocol
+
+import msgspec
+
+from stream_sync.config.notifying import Email, Webhook
+from stream_sync.config.values import Rate
+from stream_sync.notify.digest import Digest
+from stream_sync.notify.wording import card, lines, text, title
+from stream_sync.sinks.http import Failure, Http
+from stream_sync.sinks.pace import Pace
+
+TIMEOUT = 10.0
+A_SECOND = Rate(1, 1.0)
+"""Slack takes one message a second for each webhook (docs.slack.dev, rate limits)."""
+
+
+class NotSentError(Exception):
+    """The digest was not taken; the message is a word for the log."""
+
+
+class Target(Protocol):
+    """One way."""
+
+    async def send(self, digest: Digest) -> None: ...
+    async def close(self) -> None: ...
+
+
+class WebhookTarget:
+    """Posts JSON."""
+
+    def __init__(self, settings: Webhook, service: str) -> None:
+        self._settings = settings
+        self._service = service
+        headers = {"Content-Type": "application/json", "User-Agent": "stream-sync"}
+        self._http = Http("", lambda: headers, lambda *_: None, TIMEOUT, max_connections=1)
+        self._pace = Pace(A_SECOND)
+
+    async def send(self, digest: Digest) -> None:
+        """See `Target`."""
+        service = self._service
+        body = card(service, digest) if self._settings.form == "teams" else {"text": text(service, digest)}
+        answer = await self._http.request(
+            "POST", self._settings.url.reveal(), endpoint="notify", body=msgspec.json.encode(body), pace=self._pace
+        )
+        if isinstance(answer, Failure):
+            raise NotSentError(answer.reason)
+        if not 200 <= answer.status < 300:
+            raise NotSentError(f"status_{answer.status}")
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._http.close()
+
+
+class EmailTarget:
+    """Sends a mail over SMTP, in a thread of its own."""
+
+    def __init__(self, settings: Email, service: str) -> None:
+        self._settings = settings
+        self._service = service
+
+    async def send(self, digest: Digest) -> None:
+        """See `Target`."""
+        try:
+            await asyncio.to_thread(self._send, self._message(digest))
+        except smtplib.SMTPResponseException as error:
+            raise NotSentError(f"status_{error.smtp_code}") from None
+        except (OSError, smtplib.SMTPException) as error:  # its text may hold addresses
+            raise NotSentError(type(error).__name__) from None
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _message(self, digest: Digest) -> EmailMessage:
+        message = EmailMessage()
+        message["From"] = self._settings.sender
+        message["To"] = ", ".join(self._settings.to)
+        message["Subject"] = title(self._service, digest)
+        message["Date"] = formatdate()
+        message["Message-ID"] = make_msgid(domain=self._settings.sender.partition("@")[2])
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content("\n".join(lines(digest)) + "\n")
+        return message
+
+    def _send(self, message: EmailMessage) -> None:
+        settings = self._settings
+        context = ssl.create_default_context()
+        if settings.security == "tls":
+            client: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, timeout=TIMEOUT, context=context)
+        else:
+            client = smtplib.SMTP(settings.host, settings.port, timeout=TIMEOUT)
+        with client:
+            if settings.security == "starttls":
+                client.starttls(context=context)
+            if settings.username is not None and settings.password is not None:
+                client.login(settings.username, settings.password.reveal())
+            client.send_message(message)
+
+
+def open_target(settings: Webhook | Email, service: str) -> Target:
+    """The way that a config's `notify` entry describes. `service`: the config's name."""
+    return WebhookTarget(settings, service) if isinstance(settings, Webhook) else EmailTarget(settings, service)
