@@ -17,7 +17,7 @@ FUZZ_ARGS ?=
 SOAK_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench fuzz soak tools image format clean help
+.PHONY: demo test check bench fuzz soak docs tools image format clean help
 
 demo: $(VENV)/.service ## everything on this machine in a minute: a warehouse, Kafka, all destinations and the service, simulated
 	$(BIN)/stream-sync demo $(DEMO_ARGS)
@@ -43,9 +43,13 @@ soak: $(VENV)/.developer ## ten minutes of kills, freezes, outages and rebalance
 	@$(BIN)/python -m tests.rig.jars
 	$(BIN)/python -m tests.soak.run $(SOAK_ARGS)
 
+docs: $(VENV)/.developer ## the documentation as a site, in build/site/html; every link is checked
+	@$(PIP) --editable '.[dev,docs]'
+	$(BIN)/python -m tests.site.build
+
 tools: $(VENV)/.developer ## what the tests of deploy/ ask for besides (Debian, root): Prometheus, buildah, linters; without them they are skipped
 	@tests/deploy/install.sh
-	@$(PIP) --editable '.[dev,tools]'
+	@$(PIP) --editable '.[dev,tools,docs]'
 
 image: $(VENV)/.developer ## builds the image without Docker, for its tests (what `make tools` installs, root); once for the same sources
 	@$(BIN)/python -m tests.deploy.image

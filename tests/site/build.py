@@ -1,0 +1,60 @@
+"""Lays the pages out and builds the site from them: `python -m tests.site.build [FOLDER]`, as `make docs` does.
+
+Invariants:
+- The pages are those of the repository in the same places, so that one link serves a reader of the files and one of the
+  site; only the tutorial is cut out of the README into a page of its own.
+- The generator is run strictly: a link or an anchor that leads nowhere fails. It asks nobody for anything.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / "build" / "site"
+SINGLE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "deploy/README.md", "deploy/RUNBOOK.md")
+TUTORIAL = "Your own table in the sandbox, in five minutes"
+
+
+def lay_out(folder: Path) -> None:
+    """Copies the pages, and what they link to, into an empty folder."""
+    for path in (*(ROOT / name for name in SINGLE), *(ROOT / "docs").rglob("*.md"), *(ROOT / "schemas").glob("*.json")):
+        place = folder / path.relative_to(ROOT)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    (folder / "tutorial.md").write_text(tutorial((ROOT / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def tutorial(readme: str) -> str:
+    """The README's tutorial as a page."""
+    _, _, rest = readme.partition(f"\n## {TUTORIAL}\n")
+    section, _, _ = rest.partition("\n## ")
+    assert section.strip(), f"the README has no section {TUTORIAL!r}"
+    return f"# Tutorial: {TUTORIAL[0].lower()}{TUTORIAL[1:]}\n{section}"
+
+
+def build(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Builds the site into `folder`/html from `folder`/pages."""
+    shutil.rmtree(folder, ignore_errors=True)
+    lay_out(folder / "pages")
+    config = folder / "mkdocs.yml"
+    shutil.copyfile(ROOT / "mkdocs.yml", config)
+    command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "-f", str(config)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def main() -> int:
+    """The exit status."""
+    folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else BUILD
+    done = build(folder)
+    sys.stderr.write(done.stdout + done.stderr)
+    if done.returncode == 0:
+        print(f"{folder / 'html' / 'index.html'}")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
