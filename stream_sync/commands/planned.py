@@ -140,7 +140,7 @@ def _load(load: Load) -> dict[str, Any]:
         "fewest": load.fewest,
         "most": load.most,
         "rate": str(load.rate),
-        "seconds": round(load.seconds(load.most), 1),
+        "seconds": round(load.seconds(load.most), 3),
         "data_points": load.data_points,
         "quota_a_day": load.a_day,
         "quota_days": None if load.a_day is None else round(load.most / load.a_day, 4),
@@ -263,7 +263,7 @@ def _budget_lines(budget: Mapping[str, Any]) -> Iterator[str]:
         return
     told = f"at most {budget['most']:,} deletes counted at once ({budget['at']}), {allowed} are allowed"
     if budget["exceeded"]:
-        told += ": THEY WOULD BE PARKED, for a person to decide (`stream-sync held`)"
+        told += ": they WOULD BE HELD, for a person to decide (`stream-sync held`)"
     yield f"  budget       {told}"
     yield (
         f"               {budget['cancelled']:,} cancelled by a write while they waited; read from the start, "
@@ -274,10 +274,12 @@ def _budget_lines(budget: Mapping[str, Any]) -> Iterator[str]:
 def _load_lines(what: str, loads: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for load in loads:
         count = f"{load['most']:,}" if load["fewest"] == load["most"] else f"{load['fewest']:,} to {load['most']:,}"
-        told = f"{load['limit']}: {count} requests, {_duration(load['seconds'])} at {load['rate']}"
+        requests = "1 request" if count == "1" else f"{count} requests"
+        told = f"{load['limit']}: {requests}, {_duration(load['seconds'])} at {load['rate']}"
         if load["quota_days"] is not None:
             days = load["quota_days"]
-            told += f"; {f'{days:.1f} days' if days >= 1 else f'{days:.0%} of a day'}' quota of {load['quota_a_day']:,}"
+            part = f"{days:.1f} days'" if days >= 1 else f"{days:.0%} of a day's"
+            told += f"; {part} quota of {load['quota_a_day']:,}"
         if load["data_points"] is not None:
             told += f"; {load['data_points']:,} data points"
         yield f"  {what:<12} {told}"
