@@ -1,0 +1,85 @@
+"""What an edit changes in words, and the lines of a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream_sync.commands.planned import facts, lines
+from stream_sync.rehearsal.differences import differences
+from stream_sync.rehearsal.outlook import Outlook, _Reading
+from tests.rehearsal.rehearsed import rehearsed
+from tests.rehearsal.test_history import Pass
+from tests.routing.table import ANN, TYPES, created, deleted, updated
+
+CRISP = {
+    "type": "crisp",
+    "url": "http://localhost:1",
+    "website_id": "w",
+    "identifier": "i",
+    "key": "k",
+    "tier": "plugin",
+}
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        ({}, ()),
+        ({"where": "tier = 'x'"}, ("where: tier = 'gold' -> tier = 'x'",)),
+        ({"where": None}, ("where: tier = 'gold' -> everybody",)),
+        ({"attributes": {"ltv": "ltv + 1", "city": "name"}}, ("city added", "name gone", "ltv by another expression")),
+        ({"identifier": {"external_id": "org"}}, ("everybody is somebody else there",)),
+        ({"deletes": {"after": "1m", "max": 9, "per": "1h"}}, ("deletes: 5 per 3600 s",)),
+        ({"destination": CRISP, "identifier": {"email": "email"}}, ("another account", "identifier")),
+        ({"source": {"topic": "other"}}, ("another topic",)),
+        ({"send": "whole"}, ("send: changed -> whole",)),
+    ],
+)
+def test_what_an_edit_changes(tmp_path: Path, edit: dict[str, Any], words: tuple[str, ...]) -> None:
+    told = differences(rehearsed(tmp_path, **edit), rehearsed(tmp_path))
+    assert bool(told) is bool(words)
+    for each in words:
+        assert any(each in line for line in told), told
+
+
+def test_sources_that_differ_by_added_types_are_read_once(tmp_path: Path) -> None:
+    few = {name: kind for name, kind in TYPES.items() if name in ("id", "tier", "name", "ltv")}
+    old, new = rehearsed(tmp_path, source={"types": few}), rehearsed(tmp_path)
+    reading = _Reading(new.source)
+    assert reading.takes(old.source)
+    assert not reading.takes(rehearsed(tmp_path, source={"types": {**TYPES, "ltv": "text"}}).source)
+    assert not reading.takes(rehearsed(tmp_path, source={"topic": "other"}).source)
+    reading.add(old)
+    assert reading.history().source.types == TYPES
+
+
+def test_the_lines_say_what_counts(tmp_path: Path) -> None:
+    rows = [{**ANN, "id": number, "email": f"p{number}@example.com"} for number in range(9)]
+    options: dict[str, Any] = {"destination": CRISP, "identifier": {"email": "email"}, "attributes": {"ltv": "ltv"}}
+    new, old = rehearsed(tmp_path, where="ltv < 5", **options), rehearsed(tmp_path, **options)
+    told = Pass(new, old).take(
+        *map(created, rows),
+        *(updated(row, {**row, "ltv": 1}) for row in rows[:7]),
+        *(deleted({**row, "ltv": 1}) for row in rows[:6]),
+    )
+    (comparison,) = told.history.comparisons
+    outlook = Outlook(told.deciders[0], told.history, told.deciders[1], comparison, differences(new, old))
+
+    text = "\n".join(lines(facts([outlook], ["silver"], None)))
+
+    for words in (
+        "at most 6 deletes counted",
+        "5 in 1 h are allowed: they WOULD BE HELD",
+        "6 people are left to delete at the end",
+        "  leave        2 people",
+        "resync --activation gold --exits OLD",
+        "of a day's quota of 5,000",
+        "silver  is gone",
+        "13 of 13 updates and deletes (100.0%) tell the whole row as it was",
+        "of the about 7 people it writes",
+    ):
+        assert words in text, text
+    assert "@" not in text
