@@ -36,6 +36,7 @@ REASONS = {
     "tombstone": "nothing: its delete came before",
     "truncate": "nothing: a truncate never deletes people",
 }
+LIVES_ON = "nothing: the row goes on under another key, as the same person"
 VALUES = {True: "true", False: "false", None: "NULL"}
 
 
@@ -56,7 +57,8 @@ def lines(shown: Shown, example: Example, *, show: bool) -> Iterator[str]:
         yield f"  is           {_side(example.verdict.now, show=show)}"
     match example.decision:
         case Nothing(reason=reason, warning=warning):
-            yield f"  decision     {REASONS[reason]}{f', with the warning {warning}' if warning else ''}"
+            warned = f", with the warning {warning}" if warning else ""
+            yield f"  decision     {_nothing(shown, example, reason)}{warned}"
         case Refused(stage=stage, code=code, message=message):
             yield f"  dead letter  {code} ({stage}): {message}"
     for foreseen in example.foreseen:
@@ -171,6 +173,13 @@ def _side(side: Side, *, show: bool) -> str:
 
 def _shown(value: Any) -> str:
     return "NULL" if value is None else str(value)
+
+
+def _nothing(shown: Shown, example: Example, reason: str) -> str:
+    if reason == "outside" and example.verdict is not None and example.verdict.was.stands == "in":
+        mode = shown.activated.activation.mode
+        return LIVES_ON if mode == "mirror" else f"nothing: mode {mode} deletes nobody"
+    return REASONS[reason]
 
 
 def _intent(intent: Intent, shown: Shown, *, show: bool) -> str:
