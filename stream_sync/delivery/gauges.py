@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from stream_sync.delivery.coalesce import Backlog
-from stream_sync.delivery.pacing import Gate
+from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.pending import Pending
 from stream_sync.observability.metrics import LaneMetrics
 
@@ -15,22 +15,40 @@ FEW = 100
 
 
 def measure(
-    metrics: LaneMetrics, backlog: Backlog, sent: Sequence[Pending], gate: Gate, now: float, *, idle: bool = False
+    metrics: LaneMetrics,
+    backlog: Backlog,
+    sent: Sequence[Pending],
+    destination: Destination,
+    now: float,
+    wall: float,
+    *,
+    idle: bool = False,
 ) -> None:
-    """Sets the gauges. `sent`: the intents of the requests under way; `now` in monotonic seconds; `idle`: whether its
-    schedule, or a person, lets the lane rest."""
-    oldest = min((pending.since for pending in (*islice(backlog, FEW), *sent)), default=now)
-    metrics.oldest_pending(max(0.0, now - oldest))
+    """Sets the gauges. `sent`: the intents of the requests under way; `now` in monotonic seconds and `wall` in those
+    since 1970; `idle`: whether its schedule, or a person, lets the lane rest.
+
+    A change is as old as its commit at the source; as its time here where that is not known, or its clock is ahead.
+    """
+    oldest = max((_age(pending, now, wall) for pending in (*islice(backlog, FEW), *sent)), default=0.0)
+    metrics.oldest_pending(max(0.0, oldest))
     metrics.pending(len(backlog))
     metrics.in_flight(len(sent))
-    ready = backlog.oldest_ready("writes") is not None
+    ready, gate = backlog.oldest_ready("writes") is not None, destination.gate
     if idle:
         metrics.limited_by("schedule")
     elif gate.down or gate.throttled_until > now:
         metrics.limited_by("destination")
-    elif ready and not gate.may_start(now):
+    elif destination.sink.is_paced():
         metrics.limited_by("rate_limit")
+    elif ready and not gate.may_start(now):
+        # All that may be under way at once is, and waits for answers.
+        metrics.limited_by("destination")
     elif ready:
         metrics.limited_by("cpu")
     else:
         metrics.limited_by("source")
+
+
+def _age(pending: Pending, now: float, wall: float) -> float:
+    here = now - pending.since
+    return here if pending.ts_ms is None else max(here, wall - pending.ts_ms / 1000)

@@ -323,11 +323,14 @@ class Lane:
                 self._guard.check(now)
             self._notices.flush(now)
             idle = self._runs.look(consumer) is not None
-            measure(self._metrics, self._backlog, self._dispatch.sent(), self._destination.gate, now, idle=idle)
+            sent = self._dispatch.sent()
+            measure(self._metrics, self._backlog, sent, self._destination, now, time.time(), idle=idle)
             self._dispatch.wake()
             if consumer.assigned:
                 await consumer.commit()
                 self._metrics.lag(await consumer.lag(ask=self.standing.reason is not None))
+            else:
+                self._metrics.lag(0)  # somebody else's now
 
     @staticmethod
     def _now() -> float:

@@ -114,6 +114,10 @@ class Sink(abc.ABC):
     def set_share(self, fraction: float) -> None:  # noqa: B027  # a sink without a rate has nothing to share
         """From now on this process may use `fraction` (0 < fraction <= 1) of the account's rate limit."""
 
+    def is_paced(self) -> bool:
+        """Whether a request waits now for the account's rate limit. A sink without a rate never says so."""
+        return False
+
     @abc.abstractmethod
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         """One call's worth: all deletes or all writes, no person twice, at most `limits` many."""

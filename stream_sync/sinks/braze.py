@@ -118,6 +118,9 @@ class Braze(Sink):
         self._track.pace.set_share(fraction)
         self._delete.pace.set_share(fraction)
 
+    def is_paced(self) -> bool:
+        return self._track.pace.is_awaited or self._delete.pace.is_awaited
+
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         if intents and intents[0].kind == "delete":
             return await self._send_deletes(intents)

@@ -131,6 +131,9 @@ class Crisp(Sink):
     def set_share(self, fraction: float) -> None:
         self._account.set_share(fraction)
 
+    def is_paced(self) -> bool:
+        return self._account.is_paced
+
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         return await asyncio.gather(*(self._send_one(intent, mode) for intent in intents))
 

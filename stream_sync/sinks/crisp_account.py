@@ -33,6 +33,11 @@ class Account:
     def set_share(self, fraction: float) -> None:
         self._pace.set_share(fraction)
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether a request waits for the rate limit."""
+        return self._pace.is_awaited
+
     async def ask(
         self, method: Method, kind: Kind, person: str = "", body: Mapping[str, object] | None = None
     ) -> Meaning:

@@ -75,6 +75,11 @@ class Pace:
                 if self._waiting is not None and self._not_before <= loop.time() and self._wanted == self._bucket:
                     return
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for a start."""
+        return self._turn.locked()
+
     def set_share(self, fraction: float) -> None:
         """From now on this process may use `fraction` (more than 0; more than 1 is 1) of the rate."""
         self._wanted = bucket(self._rate, min(fraction, 1.0))

@@ -80,6 +80,9 @@ class Voyado(Sink):
     def set_share(self, fraction: float) -> None:
         self._contacts.pace.set_share(fraction)
 
+    def is_paced(self) -> bool:
+        return self._contacts.pace.is_awaited
+
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         return [await self._write(intent, mode) for intent in intents]
 

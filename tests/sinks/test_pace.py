@@ -119,3 +119,18 @@ def test_a_cancelled_wait_takes_nothing_and_blocks_nobody() -> None:
         return await starts_of(pace, 1)
 
     assert run(scenario())[0] == pytest.approx(1.0, rel=0.01)
+
+
+def test_it_says_whether_somebody_waits() -> None:
+    async def ask() -> list[bool]:
+        pace = Pace(Rate(1, 60.0))
+        before = pace.is_awaited
+        await pace.acquire()
+        taken = pace.is_awaited
+        waiting = asyncio.ensure_future(pace.acquire())
+        await asyncio.sleep(1)
+        during = pace.is_awaited
+        await waiting
+        return [before, taken, during, pace.is_awaited]
+
+    assert run(ask()) == [False, False, True, False]
