@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 
 from stream_sync.delivery.ports import Assignment
-from stream_sync.schedule import Cron, Every, Schedule
+from stream_sync.schedule import Continuous, Cron, Every, Schedule
 
 Idle = Literal["paused", "schedule"]
 
@@ -51,7 +51,7 @@ class Agenda:
         self.paused = paused
         self.idle: Idle | None = None
         """Why nothing is taken or sent, as of the last `look`."""
-        self.collecting = False
+        self.collecting = once and not isinstance(schedule, Continuous)
         """Whether what is taken waits, to be merged with what comes."""
 
     @property

@@ -257,7 +257,7 @@ class Lane:
             lambda: agenda.idle is None and self._is_full(consumer),
             lambda: agenda.idle is not None or not self._is_full(consumer, ROOMY),
         )
-        agenda.collecting = collecting and agenda.run is not None
+        agenda.collecting = collecting
 
     def _is_full(self, consumer: Consumer, part: float = 1.0) -> bool:
         return (
@@ -281,6 +281,7 @@ class Lane:
         assigned = tuple(consumer.assigned.values())
         if any(o.position is None or o.position < self._ends.get(o.partition, 0) for o in assigned):
             return False  # of an empty partition, too, the end is waited for: it is committed
+        self._runs.agenda.collecting = False
         self._dispatch.hurry()
         if any(offsets.unsettled for offsets in assigned):
             return False

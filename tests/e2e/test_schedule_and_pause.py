@@ -78,6 +78,15 @@ async def test_between_its_runs_a_lane_waits_and_a_run_sends_each_person_once_an
         assert running.log.count("partitions_assigned") == 1
 
 
+async def test_a_manual_activation_runs_until_it_has_caught_up_and_sends_each_person_once(stage: Stage) -> None:
+    stage.activation["schedule"] = "manual"
+    stage.create(2)
+    stage.write(stage.table.inserts(3), *(stage.table.update("p1", score=score) for score in range(1, 6)))
+    await stage.catch_up()
+    assert sorted(who for entry in stage.requests() for who in entry.people) == ["p0", "p1", "p2"]
+    assert stage.wrong == []
+
+
 async def test_a_paused_activation_takes_and_sends_nothing_until_it_is_resumed(stage: Stage) -> None:
     stage.activation["paused"] = True
     with_console(stage)
