@@ -12,9 +12,11 @@ import json
 import sys
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from stream_sync.config.kafka_properties import OWNED
+from stream_sync.config.meanings import meanings
 from stream_sync.config.settings import Activation, Config
 from stream_sync.config.sink_types import SinkTypes, installed
 
@@ -33,13 +35,25 @@ _MAPPING = {
 }
 
 
+class _Described(GenerateJsonSchema):
+    """Tells of each setting what it means."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """See GenerateJsonSchema."""
+        made = super().model_schema(schema)
+        for name, text in meanings(schema["cls"]).items():
+            if name in made.get("properties", {}):
+                made["properties"][name].setdefault("description", text)
+        return made
+
+
 def schema(sinks: SinkTypes) -> dict[str, Any]:
     """The schema of a config whose destinations are of these types."""
-    made = Config.model_json_schema()
+    made = Config.model_json_schema(schema_generator=_Described)
     definitions = made["$defs"]
     for name in ("fields", "attributes"):
         definitions[Activation.__name__]["properties"][name] = _MAPPING
-    definitions[Activation.__name__]["properties"]["identifier"] = _SQL
+    definitions[Activation.__name__]["properties"]["identifier"] |= _SQL
     switch = [{"$ref": "#/$defs/Outcomes"}, {"enum": [True, False, "on", "off", None]}]
     definitions[Activation.__name__]["properties"]["outcomes"]["anyOf"] = switch
     switch = [{"$ref": "#/$defs/Warnings"}, {"enum": [True, False, "on", "off", None]}]
@@ -54,7 +68,7 @@ def schema(sinks: SinkTypes) -> dict[str, Any]:
     made["properties"]["admin"]["anyOf"] = [{"$ref": "#/$defs/Admin"}, {"enum": [False, "off"]}]
     settings = {}
     for kind, load in sinks.items():
-        own = load().Settings.model_json_schema(ref_template="#/$defs/{model}")
+        own = load().Settings.model_json_schema(ref_template="#/$defs/{model}", schema_generator=_Described)
         definitions |= own.pop("$defs", {})
         own["properties"]["type"] = {"const": kind}
         own["required"] = sorted({*own.get("required", []), "type"})

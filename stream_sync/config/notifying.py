@@ -56,7 +56,9 @@ class Webhook(_Part):
     """A POST with JSON."""
 
     type: Literal["webhook"]
+    """A web address that takes a text, as Slack and Teams have"""
     url: Annotated[Secret, AfterValidator(_hook)]
+    """Its address, a secret"""
     form: Literal["text", "teams"] = "text"
     """`text`: `{"text": …}`, which Slack, Mattermost and Teams' connectors take; `teams`: an adaptive card, which
     Teams' workflows take"""
@@ -68,13 +70,21 @@ class Email(_Part):
     """A mail over SMTP."""
 
     type: Literal["email"]
+    """Mail by SMTP"""
     host: str
+    """The mail server's"""
     port: Annotated[Whole, Field(ge=1, le=65535)] = 587
+    """The mail server's"""
     security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is encrypted"""
     username: str | None = None
+    """None = no login"""
     password: Secret | None = None
+    """Goes with `username`"""
     sender: _Mailbox
+    """The address that it comes from"""
     to: Annotated[tuple[_Mailbox, ...], AfterValidator(_somebody)]
+    """The addresses that it goes to"""
     period: Duration = 900.0
     """At most one digest of a code in it"""
 

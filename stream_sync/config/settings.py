@@ -41,7 +41,9 @@ class DestinationSettings(_Part):
     `Secret` of `values.py`) and its own default rate."""
 
     type: str
+    """Which kind of destination it is"""
     rate_limit: Rate | None = None
+    """Requests in any window of time; the default is what the vendor documents"""
 
 
 LEAST_TOKEN = 16
@@ -52,10 +54,11 @@ class SchemaRegistry(_Part):
     """Confluent's, whatever serves its API, or Apicurio's own (`…/apis/registry/v2` or `v3`)."""
 
     url: Url
+    """Its address"""
     basic_auth: _OptionalSecret = None
-    """user:password"""
+    """`user:password`"""
     token: _OptionalSecret = None
-    """of a bearer"""
+    """A bearer token"""
 
 
 def _off(value: object) -> object:
@@ -79,12 +82,13 @@ class Admin(_Part):
     """The service's own address: probes, metrics, and the console with its API."""
 
     host: str = "127.0.0.1"
+    """The address to listen on"""
     port: Annotated[Whole, Field(ge=0, le=65535)] = 8080
     """0 = any free port"""
     console: Annotated[Console, BeforeValidator(_off), WithJsonSchema({"enum": [False, *get_args(Console)]})] = "read"
-    """What `/` and `/api` offer: nothing, looking, or changing too."""
+    """What `/` and `/api` offer: nothing, looking, or changing too"""
     token: Annotated[_OptionalSecret, AfterValidator(_guessable)] = None
-    """What a caller shows who changes anything."""
+    """What a caller shows who changes anything"""
 
     @model_validator(mode="after")
     def _writers_show_a_token(self) -> Self:
@@ -97,12 +101,17 @@ class Source(_Part):
     """One Kafka topic of row changes of one table or model."""
 
     topic: str
+    """The topic"""
     format: Literal["debezium", "flattened"] = "debezium"
+    """Debezium envelopes, or flattened by ExtractNewRecordState; never guessed"""
     encoding: Literal["auto", "json", "avro"] = "auto"
+    """How records are written"""
     key: tuple[str, ...] | None = None
-    """The record key's columns; None = learnt from the first record."""
+    """The record key's columns; none = learnt from the first record"""
     before: Literal["key", "full"] = "key"
+    """Whether the row before a change is whole, or only its key"""
     types: dict[str, str] = {}
+    """Column to type, where the wire does not say"""
 
     @property
     def shows_before(self) -> bool:
@@ -114,18 +123,23 @@ class Deletes(_Part):
     """The guard of a mirror's deletes."""
 
     after: Duration = 60.0
+    """How long a delete waits for a write that cancels it"""
     max: Annotated[Whole, Field(ge=0)]
+    """How many people may be deleted within `per`"""
     per: Duration
+    """The window of `max`"""
 
 
 class Batch(_Part):
     max_records: Annotated[Whole, Field(ge=1)] | None = None
-    """None = as many as the destination takes."""
+    """People in a request; none = as many as the destination takes"""
     max_wait: Duration = 1.0
+    """How long a request waits for more people"""
 
 
 class DeadLetters(_Part):
     max_consecutive: Annotated[Whole, Field(ge=1)] = 1000
+    """So many rejections in a row halt the lane"""
 
 
 class Outcomes(_Part):
@@ -151,26 +165,37 @@ class Activation(_Part):
     """Source + destination + sync mode + segment + identifier + mapping."""
 
     source: str
+    """The name of a source"""
     destination: str
+    """The name of a destination"""
     mode: Mode
+    """Who is created, updated and deleted"""
     where: str | None = None
+    """The segment: SQL over the row; none = every row"""
     identifier: dict[str, str]
+    """The destination's identifier: a column or SQL expression"""
     fields: dict[str, str] = {}
+    """The destination's standard fields: a column or SQL expression each"""
     attributes: dict[str, str] = {}
+    """Custom attributes: a column or SQL expression each"""
     nulls: Nulls | None = None
-    """`load` fills in the destination's default."""
+    """What a NULL does; none = the destination's default"""
     send: Literal["changed", "whole"] = "changed"
+    """What changed, or always the whole row"""
     deletes: Deletes | None = None
+    """A mirror's guard; required there, refused elsewhere"""
     batch: Batch = Batch()
+    """How requests are filled"""
     dead_letters: DeadLetters = DeadLetters()
+    """When rejections are too many"""
     schedule: ScheduleSetting = Continuous()
     """When it runs"""
     paused: bool = False
     """Whether it takes and sends nothing until somebody resumes it"""
     warnings: Annotated[Warnings | None, BeforeValidator(off_or_on)] = Warnings()
-    """None = off"""
+    """Whom they are told, and which; `off` = nobody"""
     outcomes: Annotated[Outcomes | None, BeforeValidator(_switched)] = None
-    """None = off"""
+    """Whether what becomes of each intent is told in a topic"""
 
 
 def _admin(value: object) -> object:
@@ -181,16 +206,22 @@ class Config(_Part):
     """The whole file."""
 
     name: str
+    """Prefix of consumer groups and topics"""
     kafka: dict[str, str | bool | int | float | Secret]
-    """librdkafka's properties; those that hold a secret are Secret."""
+    """librdkafka's properties"""
     schema_registry: SchemaRegistry | None = None
+    """Needed for Avro"""
     admin: Annotated[Admin | None, BeforeValidator(_admin)] = Admin()
-    """None = off"""
+    """`off` = no address"""
     sources: dict[str, Source]
+    """Topics, by name"""
     destinations: dict[str, SerializeAsAny[DestinationSettings]]
+    """Accounts, by name"""
     activations: dict[str, Activation]
+    """What goes where, by name"""
     notify: dict[str, Target] = {}
     """Whom warnings are sent to, by name"""
     shutdown_timeout: Duration = 20.0
+    """How long requests in flight may take after SIGTERM"""
     allowed_hosts: tuple[HostPattern, ...] | None = None
     """The hosts that addresses may have, `*.` for all within a domain; None = any"""

@@ -42,7 +42,9 @@ class Settings(DestinationSettings):
 
     type: Literal["braze"] = "braze"
     url: SecureUrl
+    """The workspace's REST endpoint"""
     api_key: Secret
+    """A REST API key"""
     rate_limit: Rate = Rate(3000, 3.0)
     """Of `/users/track`: what the contract allows (dashboard: API usage)."""
     delete_rate_limit: Rate = Rate(20_000, 60.0)
@@ -52,7 +54,9 @@ class Settings(DestinationSettings):
     track_batch: Annotated[Whole, Field(ge=1, le=225)] = 75
     """People in a request; old contracts take 225, and Braze has announced fewer."""
     delete_batch: Annotated[Whole, Field(ge=1, le=50)] = 50
+    """People in a delete"""
     in_flight: Annotated[Whole, Field(ge=1, le=100)] = 32
+    """Requests at once"""
 
     @field_validator("api_key")
     @classmethod

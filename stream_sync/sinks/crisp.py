@@ -57,13 +57,17 @@ class Settings(DestinationSettings):
     url: SecureUrl = API
     """With or without /v1."""
     website_id: Annotated[str, Field(min_length=1)]
+    """The workspace"""
     identifier: Secret
+    """The first half of a token"""
     key: Secret
+    """The second half of a token"""
     tier: Literal["website", "plugin"]
     """Of the token: `website` (10,000 requests a day) or `plugin` (5,000, more on request)."""
     rate_limit: Rate = Rate(50, 1.0)
     """Crisp does not disclose its own."""
     in_flight: Annotated[Whole, Field(ge=1, le=64)] = 8
+    """People at once"""
 
     @field_validator("website_id")
     @classmethod

@@ -29,8 +29,11 @@ class Settings(DestinationSettings):
 
     type: Literal["voyado"] = "voyado"
     url: SecureUrl
+    """The tenant's address"""
     api_key: Secret
+    """An API key"""
     contact_type: Annotated[str, Field(min_length=1)] = "Member"
+    """Of contacts that are created"""
     known_fields: dict[str, FieldType] | None = None
     """The attributes that the contact type has, each with its type or allowed values; None = the standard ones."""
     required: tuple[str, ...] = ()
@@ -40,9 +43,11 @@ class Settings(DestinationSettings):
     store_external_id: str | None = None
     """Told with each new contact: the store that recruited it."""
     create_as_unapproved: bool = False
+    """Whether they are created unapproved"""
     rate_limit: Annotated[Rate, AfterValidator(_at_most_possible)] = Rate(25, 1.0)
     """Of the API key."""
     in_flight: Annotated[Whole, Field(ge=1, le=100)] = 8
+    """Contacts at once"""
     timeout: Duration = 60.0
     """Of one request: Voyado is slow at times, and a slow answer means load rather than loss."""
     auth_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "apikey"

@@ -53,3 +53,15 @@ def test_a_good_file_fits(tmp_path: Path) -> None:
 )
 def test_a_bad_file_does_not(old: str, new: str, path: str) -> None:
     assert wrong(bent(old, new)) == [path]
+
+
+def test_every_setting_says_what_it_means() -> None:
+    models = [schema(installed(DISTRIBUTION))]
+    models += [part for part in models[0]["$defs"].values() if "properties" in part]
+
+    assert [
+        f"{part.get('description', '?').splitlines()[0]}: {name}"
+        for part in models
+        for name, setting in part["properties"].items()
+        if "description" not in setting and "const" not in setting
+    ] == []

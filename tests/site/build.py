@@ -2,12 +2,13 @@
 
 Invariants:
 - The pages are those of the repository in the same places, so that one link serves a reader of the files and one of the
-  site; only the tutorial is cut out of the README into a page of its own.
+  site. Only of the README the tutorial becomes a page of its own, and the picture one that needs no foreign script.
 - The generator is run strictly: a link or an anchor that leads nowhere fails. It asks nobody for anything.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "site"
 SINGLE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "deploy/README.md", "deploy/RUNBOOK.md")
+FENCE = re.compile(r"```\n.*?```", re.DOTALL)
+MERMAID = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 TUTORIAL = "Your own table in the sandbox, in five minutes"
 
 
@@ -25,15 +28,16 @@ def lay_out(folder: Path) -> None:
         place = folder / path.relative_to(ROOT)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
-    (folder / "tutorial.md").write_text(tutorial((ROOT / "README.md").read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def tutorial(readme: str) -> str:
-    """The README's tutorial as a page."""
-    _, _, rest = readme.partition(f"\n## {TUTORIAL}\n")
-    section, _, _ = rest.partition("\n## ")
-    assert section.strip(), f"the README has no section {TUTORIAL!r}"
-    return f"# Tutorial: {TUTORIAL[0].lower()}{TUTORIAL[1:]}\n{section}"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, heading, rest = readme.partition(f"\n## {TUTORIAL}\n")
+    section, following, after = rest.partition("\n## ")
+    assert following, f"the README has no section {TUTORIAL!r}"
+    picture = FENCE.search((ROOT / "docs" / "concepts.md").read_text(encoding="utf-8"))
+    assert picture is not None, "docs/concepts.md has a picture"
+    home = f"{before}{heading}\n[The tutorial](tutorial.md).\n{following}{after}"
+    (folder / "README.md").write_text(MERMAID.sub(lambda _: picture[0], home), encoding="utf-8")
+    title = f"# Tutorial: {TUTORIAL[0].lower()}{TUTORIAL[1:]}\n"
+    (folder / "tutorial.md").write_text(title + section, encoding="utf-8")
 
 
 def build(folder: Path) -> subprocess.CompletedProcess[str]:

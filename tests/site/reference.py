@@ -7,11 +7,8 @@ docstring below it); a test keeps the committed pages current.
 from __future__ import annotations
 
 import argparse
-import ast
 import inspect
-import itertools
 import re
-import textwrap
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +20,7 @@ from pydantic_core import PydanticUndefined
 
 from stream_sync import cli
 from stream_sync.config.json_schema import DISTRIBUTION
+from stream_sync.config.meanings import meanings
 from stream_sync.config.settings import Config
 from stream_sync.config.sink_types import installed
 from stream_sync.config.values import Duration, Rate, duration_text
@@ -59,25 +57,12 @@ def config() -> str:
 
 def _model(title: str, model: type[BaseModel]) -> list[str]:
     about = inspect.cleandoc(model.__doc__ or "") if "pydantic" not in model.__module__ else ""
-    told = said(model)
+    told = meanings(model)
     rows = ["| setting | type | default | |", "|---|---|---|---|"]
-    for name, field in model.model_fields.items():
+    for inner, field in model.model_fields.items():
+        name = field.alias or inner
         rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {_cell(told.get(name, ''))} |")
     return [f"## {title}", *([" ".join(about.split())] if about else []), "\n".join(rows)]
-
-
-def said(model: type[BaseModel]) -> dict[str, str]:
-    """The docstrings below a model's settings, by name, those of its bases included."""
-    found: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        if issubclass(base, BaseModel) and not base.__module__.startswith("pydantic"):
-            (body,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-            assert isinstance(body, ast.ClassDef)
-            for setting, below in itertools.pairwise(body.body):
-                match setting, below:
-                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                        found[name] = inspect.cleandoc(text)
-    return found
 
 
 def _inner(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:

@@ -26,7 +26,7 @@ def test_every_page_is_in_the_navigation_once(tmp_path: Path) -> None:
     yaml = YAML(typ="rt")
     found = list(leaves(yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]))
 
-    assert sorted(found) == sorted(pages)
+    assert sorted(found) == sorted(pages), "a page has its line in mkdocs.yml"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("zensical") is None, reason="the extra `docs` is not installed: make docs")
