@@ -34,6 +34,7 @@ def test_the_import_rules_hold() -> None:
         ("config/intruder.py", "from stream_sync.kafka import offsets"),
         ("commands/intruder.py", "from stream_sync.sandbox import intruded"),
         ("kafka/intruder.py", "import structlog"),
+        ("rehearsal/intruder.py", "from stream_sync.kafka import letters"),
     ],
 )
 def test_a_wrong_import_is_noticed(module: str, line: str, tmp_path: Path) -> None:
