@@ -203,14 +203,7 @@ class Wiring:
         settings = config.destinations[activation.destination]
         plan = plan_of(activation, settings, type(destination.sink), notices.add)
         decoder = open_decoder(source, plan.columns, notices.add, self._schemas)
-        router = Router(
-            plan,
-            activation.mode,
-            before_full=source.shows_before,
-            whole=activation.send == "whole",
-            notice=notices.add,
-            decode=decoder.decode,
-        )
+        router = router_of(activation, source, type(destination.sink), plan, decoder, notices.add)
         return Parts(source, plan, decoder, router, destination, notices, metrics)
 
     async def close(self) -> None:
@@ -270,6 +263,20 @@ def plan_of(activation: Activation, settings: DestinationSettings, sink: type[Si
 
 def _say_nothing(*_: object, **_fields: object) -> None:
     """The log of an activation whose warnings are off."""
+
+
+def router_of(
+    activation: Activation, source: Source, sink: type[Sink], plan: Plan, decoder: Decoder, notice: Notice
+) -> Router:
+    """Decides for an activation: its lane, and whoever asks what its lane would decide."""
+    return Router(
+        plan,
+        activation.mode,
+        before_full=source.shows_before,
+        whole=activation.send == "whole",
+        notice=notice,
+        decode=decoder.decode,
+    )
 
 
 def _hash(part: Any) -> str:
