@@ -113,7 +113,7 @@ def log_lines() -> set[str]:
     """Event names."""
     found = set()
     for name, on, texts in calls(*LOG_CALLS):
-        is_log = name in ("log", "_log", "_shared") or on.endswith(("log", "_log"))
+        is_log = name in ("log", "_log", "_shared") or on.endswith(("log", "_log", "logger()"))
         if is_log and texts and WORD.fullmatch(texts[0]):
             found.add(texts[0])
     return found
