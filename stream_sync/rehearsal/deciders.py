@@ -23,7 +23,7 @@ from stream_sync.routing.plan import Plan
 from stream_sync.routing.router import Router
 from stream_sync.schema_registry import OpenRegistry
 from stream_sync.sinks.base import Sink
-from stream_sync.wiring import plan_of, renamed_of
+from stream_sync.wiring import plan_of, router_of
 
 REGISTRY_SECONDS = 30.0
 
@@ -55,15 +55,7 @@ class Activated(msgspec.Struct, frozen=True):
 
     def router(self, plan: Plan, decoder: Decoder, notices: Notices) -> Router:
         """Decides as its lane does."""
-        return Router(
-            plan,
-            self.activation.mode,
-            before_full=self.source.shows_before,
-            whole=self.activation.send == "whole",
-            notice=notices.add,
-            decode=decoder.decode,
-            renamed=renamed_of(self.activation, self.sink),
-        )
+        return router_of(self.activation, self.source, self.sink, plan, decoder, notices.add)
 
 
 def activated(config: Config, name: str) -> Activated:
