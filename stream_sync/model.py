@@ -164,6 +164,9 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """Values of merged, older intents: they stand in for names that the newest row does not know."""
     follows: str | None = None
     """For the Delete of an old identifier: the new identifier whose Insert must be Delivered first."""
+    formerly: str | None = None
+    """For a whole write with `on_identifier_change: rename`: the identifier under which the destination may still know
+    the person, who gets the new one before anything else. In a request it stands for both identifiers."""
 
     @property
     def values(self) -> Mapping[str, Sent]:
@@ -180,7 +183,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
 
     def as_whole(self, kind: Kind | None = None) -> Intent:
         """The same intent with the whole row to be sent."""
-        return Intent(kind or self.kind, self.identifier, self.identified_by, self.values)
+        return Intent(kind or self.kind, self.identifier, self.identified_by, self.values, formerly=self.formerly)
 
 
 class Nothing(msgspec.Struct, frozen=True):

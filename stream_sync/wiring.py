@@ -158,6 +158,7 @@ class Wiring:
                 most_people=max(LEAST_PEOPLE, MOST_PEOPLE // len(self._options.activations or config.activations)),
                 until_caught_up=self._options.until_caught_up,
                 schedule=activation.schedule,
+                renames=activation.on_identifier_change == "rename",
                 paused=activation.paused,
             ),
             parts.decoder,
@@ -276,7 +277,13 @@ def router_of(
         whole=activation.send == "whole",
         notice=notice,
         decode=decoder.decode,
+        renamed=renamed_of(activation, sink),
     )
+
+
+def renamed_of(activation: Activation, sink: type[Sink]) -> frozenset[str]:
+    """The identifiers that an activation changes at the destination, where they change in the source."""
+    return sink.renames if activation.on_identifier_change == "rename" else frozenset()
 
 
 def _hash(part: Any) -> str:

@@ -185,6 +185,8 @@ def _nothing(shown: Shown, example: Example, reason: str) -> str:
 def _intent(intent: Intent, shown: Shown, *, show: bool) -> str:
     who = f"{intent.identified_by} {intent.identifier}" if show else intent.identified_by
     names = ", ".join(intent.to_send)
+    if intent.formerly is not None:
+        who += f", renamed from {intent.formerly}" if show else ", renamed"
     match intent.kind:
         case "insert":
             return f"insert of {who}, the whole row: {names}"

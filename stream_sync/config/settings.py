@@ -182,6 +182,8 @@ class Activation(_Part):
     """What a NULL does; none = the destination's default"""
     send: Literal["changed", "whole"] = "changed"
     """What changed, or always the whole row"""
+    on_identifier_change: Literal["new", "rename"] = "new"
+    """What becomes of a person whose identifier changes: somebody new at the destination, or renamed there"""
     deletes: Deletes | None = None
     """A mirror's guard; required there, refused elsewhere"""
     batch: Batch = Batch()

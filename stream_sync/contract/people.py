@@ -107,6 +107,7 @@ class PeopleContract:
         names = frozenset().union(*sink.identifiers)
         assert sink.email_identifiers <= names
         assert set(sink.identifier_order) <= names
+        assert sink.renames <= names
         assert sink.default_nulls in sink.allowed_nulls
 
     @in_virtual_time
@@ -162,6 +163,8 @@ class PeopleContract:
                 tried.write("ünïcödé", everything),
                 tried.write("a+b", {0: None}, nulls=tried.sink.default_nulls),
             ]
+            if subject.identifier in tried.sink.renames:
+                steps += [tried.rename("a+b", "b+c", everything), tried.rename("a+b", "c+d", everything)]
             for intent in (*steps, *([tried.delete("a+b")] if "mirror" in tried.sink.modes else ())):
                 said = tried.foreseen(intent)
                 tried.asked.clear()

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite(*(f"stream_sync.contract.{part}" for part in ("people", "secrecy", "trial", "trouble")))
+pytest.register_assert_rewrite(
+    *(f"stream_sync.contract.{part}" for part in ("people", "renames", "secrecy", "trial", "trouble"))
+)
 
 from stream_sync.contract.people import PeopleContract  # noqa: E402  # what it asserts is explained from here on
+from stream_sync.contract.renames import RenamesContract  # noqa: E402
 from stream_sync.contract.secrecy import SecrecyContract  # noqa: E402
 from stream_sync.contract.trouble import TroubleContract  # noqa: E402
 
 
-class SinkContract(PeopleContract, TroubleContract, SecrecyContract):
+class SinkContract(PeopleContract, RenamesContract, TroubleContract, SecrecyContract):
     """The whole contract."""

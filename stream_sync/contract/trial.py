@@ -84,6 +84,10 @@ class Trial:
         form = self.sink.form(self.settings, section, name, self.sink.default_nulls, lambda *_: None)
         return Intent("insert", self.person(text), self.subject.identifier, {self.sink.key(section, name): form(value)})
 
+    def rename(self, old: str, new: str, values: Mapping[int, Any]) -> Intent:
+        """An intent with the whole row of somebody who was the person of `old`."""
+        return msgspec.structs.replace(self.write(new, values), formerly=self.person(old))
+
     def delete(self, text: str) -> Intent:
         return Intent("delete", self.person(text), self.subject.identifier)
 

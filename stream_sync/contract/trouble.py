@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from stream_sync.contract.people import needs_creation, needs_deletes
+from stream_sync.contract.renames import needs_renames
 from stream_sync.contract.subject import Subject
 from stream_sync.contract.trial import Trial, trial
 from stream_sync.contract.virtual_time import in_virtual_time
@@ -112,6 +113,23 @@ class TroubleContract:
                     assert outcome == DELIVERED or isinstance(outcome, Retry), f"{knobs}, {request}: {outcome}"
                     assert await tried.deliver(intent) == [DELIVERED]
                     assert tried.held("a") == expected, f"{knobs}, {request}"
+                    assert len(tried.workspace.people) == 1, f"{knobs}, {request}: one person, not two"
+
+    @in_virtual_time
+    async def test_after_an_answer_that_never_came_who_is_renamed_is_one_person(self, subject: Subject) -> None:
+        needs_renames(subject)
+        for knobs in AMBIGUOUS:
+            for request in range(_MOST_REQUESTS):
+                async with trial(subject) as tried:
+                    await tried.deliver(tried.write("old", {0: "kept", 1: "was"}))
+                    begun, intent = len(tried.told), tried.rename("old", "new", {1: "is"})
+                    (outcome,) = await _hit(tried, request, knobs, intent)
+                    if len(tried.told) <= begun + request:
+                        assert outcome == DELIVERED
+                        break
+                    assert isinstance(outcome, Retry), f"{knobs}, {request}: {outcome}"
+                    assert await tried.deliver(intent) == [DELIVERED]
+                    assert tried.held("new") == {0: "kept", 1: "is"}, f"{knobs}, {request}"
                     assert len(tried.workspace.people) == 1, f"{knobs}, {request}: one person, not two"
 
     @in_virtual_time

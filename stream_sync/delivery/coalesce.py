@@ -14,7 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Literal
 
 from stream_sync.delivery.deletes import WaitingDeletes
@@ -51,7 +51,7 @@ class Backlog:
 
     def __iter__(self) -> Iterator[Pending]:
         for head in self._heads.values():
-            yield from _chain(head)
+            yield from chain_of(head)
 
     def add(
         self,
@@ -96,7 +96,7 @@ class Backlog:
             pending.behind = head.behind
         else:
             pending.behind = head
-            _block(head)
+            block(head)
         self._heads[pending.intent.identifier] = pending
         if pending.holds:
             pending.state = State.FOLLOWING
@@ -125,14 +125,22 @@ class Backlog:
                 del heads[identifier]
             else:
                 heads[identifier] = pending.behind
-                _block(pending.behind)
+                block(pending.behind)
                 pending.behind = None
             taken.append(pending)
         if taken:
             if sort == "deletes":
                 self.deletes -= len(taken)
-            self._people.occupy([pending.intent.identifier for pending in taken])
+            self._occupy(taken)
         return taken
+
+    def people_of(self, intents: Iterable[Intent]) -> list[str]:
+        """Who may be in no other request while these are in one: first each intent's own person, in order."""
+        return [intent.identifier for intent in intents]
+
+    def _occupy(self, taken: list[Pending]) -> None:
+        """The people of these, who are free, are the caller's from now on."""
+        self._people.occupy(self.people_of(pending.intent for pending in taken))
 
     def released(self, identifiers: Collection[str], now: float) -> bool:
         """People became free at the destination; says whether somebody here had waited for it."""
@@ -224,7 +232,7 @@ class Backlog:
 
     def _join(self, head: Pending, pending: Pending, now: float) -> Pending:
         if head.behind is not None or head.acknowledgement is not pending.acknowledgement:
-            return self._join_partitions(list(_chain(head)), pending, now)
+            return self._join_partitions(list(chain_of(head)), pending, now)
         was_delete = head.is_delete
         self._merge(head, pending)
         if head.state is not State.BLOCKED and not head.holds and (was_delete or head.is_delete):
@@ -238,11 +246,11 @@ class Backlog:
         for other in chain:
             if other.acknowledgement is pending.acknowledgement:
                 own = other
-            elif _cancels(other, pending):
+            elif cancels(other, pending):
                 pending.state = State.GONE
                 self._overtaken.append(pending)
                 return other
-            elif _cancels(pending, other):
+            elif cancels(pending, other):
                 outdated.append(other)
         if not pending.is_delete and any(other.is_delete for other in chain):
             pending.intent = pending.intent.as_whole("insert")
@@ -295,7 +303,7 @@ class Backlog:
 
     def _deferred(self, identifiers: Collection[str], hold: object) -> list[Pending]:
         heads = (self._heads.get(identifier) for identifier in set(identifiers))
-        return [pending for head in heads for pending in _chain(head) if hold in pending.holds]
+        return [pending for head in heads for pending in chain_of(head) if hold in pending.holds]
 
     def _remove(self, gone: Pending, now: float) -> None:
         gone.state = State.GONE
@@ -307,7 +315,7 @@ class Backlog:
         identifier, next_one = pending.intent.identifier, pending.behind
         head = self._heads[identifier]
         if head is not pending:
-            next(before for before in _chain(head) if before.behind is pending).behind = next_one
+            next(before for before in chain_of(head) if before.behind is pending).behind = next_one
         elif next_one is None:
             del self._heads[identifier]
         else:
@@ -317,18 +325,20 @@ class Backlog:
         pending.behind = None
 
 
-def _block(pending: Pending | None) -> None:
+def block(pending: Pending | None) -> None:
+    """Something of its person comes before it."""
     if pending is not None and pending.state is not State.FOLLOWING:
         pending.state = State.BLOCKED
 
 
-def _chain(head: Pending | None) -> Iterator[Pending]:
+def chain_of(head: Pending | None) -> Iterator[Pending]:
+    """A person's intents in the order in which they leave."""
     while head is not None:
         yield head
         head = head.behind
 
 
-def _cancels(write: Pending, delete: Pending) -> bool:
+def cancels(write: Pending, delete: Pending) -> bool:
     """Whether a write of another partition is known to be no older than a Delete. Rows of two partitions are two rows:
     in one transaction, the one that has the identifier wins over the one that left it."""
     if write.is_delete or not delete.is_delete or write.newest_ms is None or delete.newest_ms is None:

@@ -186,7 +186,7 @@ class Dispatch:
 
     async def _send(self, sort: Sort, batch: Sequence[Pending]) -> None:
         intents = self._outcomes.certain(batch)
-        people = [intent.identifier for intent in intents]
+        people = self._backlog.people_of(intents)
         if sort == "deletes" and self._guard is not None and not await self._is_permitted(self._guard, batch, people):
             return
         exchanges.begin()

@@ -16,7 +16,6 @@ from typing import Literal
 
 from stream_sync.delivery.agenda import Agenda
 from stream_sync.delivery.at_hand import TellingIntake
-from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.gauges import measure
@@ -26,6 +25,7 @@ from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Journal, Letters, Router, Secrets
+from stream_sync.delivery.renames import open_backlog
 from stream_sync.delivery.rest import POLL_SECONDS, Rest
 from stream_sync.delivery.runs import Runs
 from stream_sync.delivery.settings import LaneSettings
@@ -76,7 +76,9 @@ class Lane:
         self._learning: set[asyncio.Task[None]] = set()
         self.standing = Standing(metrics, log, notices)
         notices.halt = self.standing.halt
-        self._backlog = Backlog(destination.people, settings.delete_after, self._superseded)
+        self._backlog = open_backlog(
+            destination.people, settings.delete_after, self._superseded, renames=settings.renames
+        )
         self._outcomes = Outcomes(
             self._backlog,
             destination.gate,

@@ -3,6 +3,7 @@
 Invariants:
 - A merge keeps every offset: merged records are settled together.
 - A Delete is deferred for as long as it has a `holds`; a write that it is merged with frees it of them.
+- A merged intent knows the oldest identifier that the destination may know its person by.
 - Latest value of each name, union of what changed; anything then Delete is Delete; Delete then Insert or Update is an
   Insert of the whole row.
 - The newest record stands for the merged ones where it becomes a dead letter; the oldest commit time counts for
@@ -88,7 +89,8 @@ def merge_intents(older: Intent, newer: Intent) -> Intent:
     kind: Kind = "insert" if "insert" in (older.kind, newer.kind) else "update"
     known = {**older.known, **newer.known}
     if older.whole or newer.whole:
-        return Intent(kind, newer.identifier, newer.identified_by, known)
+        formerly = older.formerly or newer.formerly
+        return Intent(kind, newer.identifier, newer.identified_by, known, formerly=formerly)
     before = {**(older.older or {}), **older.known}
     return Intent(kind, newer.identifier, newer.identified_by, known, False, newer.record, newer.mapped, before)
 

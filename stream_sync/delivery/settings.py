@@ -33,5 +33,7 @@ class LaneSettings(msgspec.Struct, frozen=True):
     """In the backlog; about 2.5 kB each."""
     until_caught_up: bool = False
     schedule: Schedule = CONTINUOUS
+    renames: bool = False
+    """Whether intents may have `formerly`."""
     paused: bool = False
     """Whether it begins paused, as a person asked for."""

@@ -183,6 +183,8 @@ class Folding:
         if isinstance(decision, Refused):
             return Decided(unsettled=decision.code)
         if isinstance(decision, Intent):
+            if self._router.renamed:  # a person who could not be renamed is still there, and not to be deleted
+                return Decided(decision)
             return Decided(decision, self._deletes(newest, decision.identifier))
         if isinstance(decision, Nothing) and decision.reason == "unknown":
             return Decided(unsettled=decision.warning)

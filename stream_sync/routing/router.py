@@ -5,12 +5,15 @@ Invariants:
   what it compiled per wire schema.
 - UPDATE never creates, UPSERT never deletes, and MIRROR deletes only a person who is known to have left.
 - What cannot be known is never guessed: it is a warning, and nothing is sent.
+- Whoever is renamed is never deleted under the old identifier: the destination moves them, or refuses to.
 - Only `before: full` makes a before image worth reading; otherwise only the record's key is real.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+
+import msgspec
 
 from stream_sync.errors import HaltError
 from stream_sync.model import (
@@ -58,8 +61,10 @@ class Router:
         whole: bool,
         notice: Notice,
         decode: Callable[[Record], object],
+        renamed: frozenset[str] = frozenset(),
     ) -> None:
-        """`decode` decodes a record once more, for the values of its row that were not needed at first."""
+        """`decode` decodes a record once more, for the values of its row that were not needed at first. `renamed`: the
+        identifiers that the destination is to change where a row's own changed."""
         self._plan = plan
         self._decode = decode
         self._mirror = mode == "mirror"
@@ -67,6 +72,7 @@ class Router:
         self._before_full = before_full
         self._whole = whole
         self._notice = notice
+        self._renamed = renamed
         self._compiled: dict[tuple[Columns, bool], Compiled] = {}
         self._columns: Columns | None = None
         self._quick: Compiled | None = None
@@ -79,6 +85,11 @@ class Router:
     def key_identifies(self) -> bool:
         """Whether the identifier is made of key columns: the condition of a promised order."""
         return self._key_identifies
+
+    @property
+    def renamed(self) -> frozenset[str]:
+        """The identifiers that the destination changes where a row's own changed."""
+        return self._renamed
 
     def learn_key(self, names: Sequence[str] | None) -> None:
         """Takes note of the record key's columns (None = records without key).
@@ -183,6 +194,8 @@ class Router:
     def _moved(self, compiled: Compiled, was: Member, now: Member, after: Row) -> Decision:
         """The person of the row is not surely the one it was: somebody enters, leaves, or both."""
         entered = self._entered(compiled, now, after)
+        if self._renamed and isinstance(entered, Intent) and isinstance(was, Person) and self._is_renamed(was, entered):
+            return msgspec.structs.replace(entered, formerly=was.identifier)
         if now is Standing.UNKNOWN or not self._mirror:
             return entered
         if isinstance(entered, Intent):
@@ -194,6 +207,9 @@ class Router:
         if now is Standing.NAMELESS:
             self._notice("identifier_missing", "")
         return _delete_of(was) if isinstance(was, Person) else EXIT_UNKNOWN
+
+    def _is_renamed(self, was: Person, entered: Intent) -> bool:
+        return was.identified_by == entered.identified_by and was.identified_by in self._renamed
 
     def _entered(self, compiled: Compiled, now: Member, after: Row) -> Intent | Nothing:
         if isinstance(now, Person):

@@ -68,6 +68,9 @@ class Sink(abc.ABC):
     """Identifiers that are e-mail addresses: trimmed and lower-cased; others are only trimmed."""
     account_tells: ClassVar[bool] = False
     """Whether `account` is no other account's, whatever the credentials: False where many accounts have one address."""
+    renames: ClassVar[frozenset[str]] = frozenset()
+    """Identifiers that it can change at somebody the vendor knows: a write with `Intent.formerly` gives the person of
+    that identifier the new one first. One that somebody else has is Rejected; nobody is ever deleted for it."""
     identifier_order: ClassVar[tuple[str, ...]] = ()
     """Where an activation maps several identifiers: the first that the row has is used."""
     default_nulls: ClassVar[Literal["unset", "skip"]]

@@ -3,6 +3,8 @@
 Invariants:
 - A write is PATCH, which creates nobody. Where the mode may create and the person is known by e-mail, a PATCH that
   finds nobody is followed by POST and then the data; where that e-mail was there after all, by both PATCHes.
+- Somebody who is renamed has the new e-mail before anything else of them is written; one that somebody else has is left
+  to that one.
 - Each PATCH is sent only if something of it changed. A person whose creation stopped half-way (the profile is there,
   its data is not) gets everything at the next try.
 - Nobody is rejected because a quota is spent, however long that lasts.
@@ -33,6 +35,7 @@ from stream_sync.sinks.crisp_people import (
     new_profile,
     new_takes,
     path_of,
+    renaming,
     requests,
     to_send,
 )
@@ -84,6 +87,7 @@ class Crisp(Sink):
     modes = frozenset[Mode](("update", "upsert", "mirror"))
     identifiers = (frozenset(("email",)), frozenset(("people_id",)))
     email_identifiers = frozenset(("email",))
+    renames = frozenset(("email",))
     account_tells = True
     default_nulls = "skip"
     allowed_nulls = frozenset(("skip",))
@@ -180,6 +184,10 @@ class Crisp(Sink):
         return DELIVERED if meaning is Special.UNKNOWN_PERSON else _decided(meaning)
 
     async def _write(self, intent: Intent, mode: Mode) -> Outcome:
+        if intent.formerly is not None:
+            meaning = await self._account.ask("PATCH", "profile", intent.formerly, renaming(intent.identifier))
+            if meaning is not DELIVERED and meaning is not Special.UNKNOWN_PERSON:
+                return _decided(meaning)
         new = may_create(intent, mode)
         parts = everything(intent) if intent.identifier in self._half_made else to_send(intent)
         if parts.profile or parts.data:

@@ -57,6 +57,11 @@ def new_profile(email: str, profile: Mapping[str, Any]) -> dict[str, Any]:
     return {**profile, "email": email, "person": person}
 
 
+def renaming(email: str) -> dict[str, Any]:
+    """The change of a profile that gives it another e-mail address."""
+    return {"email": email}
+
+
 def changes(parts: Parts) -> Iterator[tuple[Kind, Mapping[str, Any]]]:
     """What is changed where, in order, each if there is something of it: its address and the body."""
     if parts.profile:
@@ -74,6 +79,9 @@ def requests(intent: Intent, mode: Mode) -> list[Request]:
     """What is asked of Crisp for somebody who is to be written, in order."""
     person, parts, new = intent.identifier, to_send(intent), may_create(intent, mode)
     found = "if Crisp knows the person: a 404 of the first request says that it does not" if new else ""
+    renamed = []
+    if intent.formerly is not None:
+        renamed = [Request("PATCH", path_of("profile"), renaming(person), intent.formerly)]
     asked = [Request("PATCH", path_of(kind), body, person, found) for kind, body in changes(parts)]
     if new:
         unknown = "if Crisp does not know the person" if asked else ""
@@ -82,7 +90,7 @@ def requests(intent: Intent, mode: Mode) -> list[Request]:
         asked += [
             Request("PATCH", path_of(kind), body, person, unknown) for kind, body in changes(Parts({}, whole.data))
         ]
-    return asked
+    return renamed + asked
 
 
 def known_takes(counted: Counted) -> int:

@@ -4,6 +4,8 @@ Invariants:
 - A look-up, PATCH or POST of one contact never overlaps another of the same contact, also when one row knows it by
   contactId and another by e-mail: turns are taken by address, then by contactId; and a PATCH of a contact whose address
   is not known is never under way together with a look-up, which might be about the same contact.
+- Somebody who is renamed has the new address before anything else of them is written; an address that another contact
+  has is left to that one.
 - Nobody is created before a look-up said that there is no such contact; after a POST without an answer, or one refused
   because the contact exists, it is looked up again. Of several matches none is written.
 - Only mapped values are sent, each as `known_fields` says: Voyado ignores what it does not know without a word.
@@ -16,13 +18,13 @@ from importlib.metadata import version
 from typing import Literal
 
 from stream_sync.config.settings import DestinationSettings
-from stream_sync.model import DELIVERED, Halt, Ignored, Intent, Mode, Outcome, Rejected, Retry, Section, Sent
+from stream_sync.model import DELIVERED, Delivered, Halt, Ignored, Intent, Mode, Outcome, Rejected, Retry, Section, Sent
 from stream_sync.sinks import voyado_fields, voyado_names, voyado_requests
 from stream_sync.sinks.base import Finding, Form, Limits, MappedName, Notice, Sink
 from stream_sync.sinks.foreseen import Counted, Load, Request
 from stream_sync.sinks.http import Http, Observe, segment
 from stream_sync.sinks.voyado_contacts import Contacts, normal
-from stream_sync.sinks.voyado_replies import Found, Taken, Unknown, Unsure, not_voyado
+from stream_sync.sinks.voyado_replies import Bad, Found, Taken, Unknown, Unsure, not_voyado
 from stream_sync.sinks.voyado_requests import unencodable
 from stream_sync.sinks.voyado_settings import Settings
 from stream_sync.sinks.voyado_turns import Turns
@@ -35,6 +37,7 @@ class Voyado(Sink):
     modes = frozenset[Mode](("update", "upsert"))
     identifiers = (frozenset(("contactId",)), frozenset(("email",)), frozenset(("contactId", "email")))
     email_identifiers = frozenset(("email",))
+    renames = frozenset(("email",))
     account_tells = True
     identifier_order = ("contactId", "email")
     default_nulls = "skip"
@@ -124,6 +127,8 @@ class Voyado(Sink):
         """Those which this person is known to have, or gets."""
         by_email = intent.identified_by == "email"
         known = {intent.identifier} if by_email else self._contacts.addresses(intent.identifier)
+        if intent.formerly is not None:
+            known = {*known, intent.formerly}
         given = intent.values.get("email")
         return frozenset(known) | ({normal(given)} if isinstance(given, str) else set())
 
@@ -137,6 +142,12 @@ class Voyado(Sink):
 
     async def _by_email(self, intent: Intent, mode: Mode, addresses: frozenset[str]) -> Outcome:
         values = intent.to_send
+        if intent.formerly is not None:
+            renamed = await self._rename(intent.formerly, intent.identifier, addresses)
+            if isinstance(renamed, Found):
+                return await self._write_found(renamed, values, mode, addresses)
+            if not isinstance(renamed, Unknown):
+                return renamed
         contact_id = self._contacts.remembered(intent.identifier)
         if contact_id is not None:
             result = await self._update(contact_id, values, addresses)
@@ -149,6 +160,28 @@ class Voyado(Sink):
             return await self._create(intent, addresses) if mode == "upsert" else Ignored("unknown_person")
         if not isinstance(found, Found):
             return found
+        return await self._write_found(found, values, mode, addresses)
+
+    async def _rename(self, old: str, new: str, addresses: frozenset[str]) -> Found | Unknown | Bad:
+        """Gives the contact of one address another one; who that is, or Unknown where nobody has the old one. Only a
+        contact's id is sure to be unique, so whether somebody has the new one is asked first."""
+        found = await self._contacts.look_up(old)
+        if not isinstance(found, Found):
+            return found
+        other = await self._contacts.look_up(new)
+        if isinstance(other, Found):
+            return found if other.contact_id.lower() == found.contact_id.lower() else _TAKEN
+        if not isinstance(other, Unknown):
+            return other
+        result = await self._update(found.contact_id, {"email": new}, addresses)
+        if isinstance(result, Unknown):
+            return Retry("contact_vanished") if result.told else Halt(not_voyado(404))
+        return found if isinstance(result, Delivered) else result
+
+    async def _write_found(
+        self, found: Found, values: Mapping[str, Sent], mode: Mode, addresses: frozenset[str]
+    ) -> Outcome:
+        """Changes a contact whom Voyado has just told of."""
         result = await self._update(found.contact_id, values, addresses)
         if not isinstance(result, Unknown):
             return result
@@ -170,10 +203,15 @@ class Voyado(Sink):
 
     async def _update(
         self, contact_id: str, values: Mapping[str, Sent], addresses: frozenset[str]
-    ) -> Outcome | Unknown:
+    ) -> Delivered | Unknown | Bad:
         """Changes a contact when its turn comes; `addresses` are those whose turn is held."""
         async with self._turns.of(f"contact {contact_id.lower()}"):
             return await self._contacts.update(contact_id, values, addresses)
+
+
+_TAKEN = Rejected(
+    "email_taken", "another contact has the new e-mail address: merge the two in Engage; neither of them was written"
+)
 
 
 def _of_voyado(settings: DestinationSettings) -> Settings:
@@ -183,7 +221,7 @@ def _of_voyado(settings: DestinationSettings) -> Settings:
 
 def _refused(intent: Intent) -> Rejected | None:
     try:
-        segment(intent.identifier)
+        segment(intent.identifier), segment(intent.formerly or "")
     except UnicodeEncodeError:
         return unencodable()
     return None

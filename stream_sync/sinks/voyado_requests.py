@@ -87,11 +87,17 @@ def requests(settings: Settings, intent: Intent, mode: Mode) -> Sequence[Request
     change = changed(intent.to_send)
     if intent.identified_by != "email":
         return [Request("PATCH", f"{CONTACTS}/{PERSON}", change, intent.identifier)] if change else ()
-    asked = [
+    asked = _renaming(settings, intent.formerly, intent.identifier) if intent.formerly is not None else []
+    rarely = "if nobody has the old address, and " if asked else ""
+    asked.append(
         Request(
-            "GET", lookup_path(settings), None, intent.identifier, "unless its answer of the last 10 minutes is known"
+            "GET",
+            lookup_path(settings),
+            None,
+            intent.identifier,
+            f"{rarely}unless its answer of the last 10 minutes is known",
         )
-    ]
+    )
     if change:
         asked.append(Request("PATCH", f"{CONTACTS}/{FOUND_ID}", change, only="if there is such a contact"))
     if mode != "update":
@@ -104,6 +110,15 @@ def loads(settings: Settings, counted: Sequence[Counted]) -> Sequence[Load]:
     fewest = sum(each.count for each in counted)
     looked_up = sum(each.count for each in counted if each.identified_by == "email")
     return [Load("requests", fewest, fewest + looked_up, settings.rate_limit)]
+
+
+def _renaming(settings: Settings, old: str, new: str) -> list[Request]:
+    known = "if somebody has the old address"
+    return [
+        Request("GET", lookup_path(settings), None, old),
+        Request("GET", lookup_path(settings), None, new, known),
+        Request("PATCH", f"{CONTACTS}/{FOUND_ID}", {"email": new}, only=f"{known} and nobody the new one"),
+    ]
 
 
 def _creation(settings: Settings, intent: Intent) -> Request:

@@ -68,6 +68,7 @@ class Ledger(Sink):
 
 class Post(Ledger):
     modes = frozenset({"update", "upsert"})
+    renames = frozenset({"email"})
     default_nulls = "skip"
     allowed_nulls = frozenset({"skip"})
 

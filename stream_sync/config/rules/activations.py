@@ -31,6 +31,8 @@ def check_activation(name: str, parts: Parts, report: Report) -> None:
         _check_source(activation, source, parsed, place, report)
     if destination := parts.destinations.get(activation.destination):
         _check_destination(activation, destination, place, report)
+        if activation.on_identifier_change == "rename":
+            _check_renames(activation, parts, parsed, place, report)
 
 
 def _check_deletes(activation: Activation, place: Place, report: Report) -> None:
@@ -86,6 +88,33 @@ def _check_destination(activation: Activation, destination: Destination, place: 
         allowed = " or ".join(sorted(sink.allowed_nulls))
         report.problem((*place, "nulls"), f"'{activation.nulls}' is not possible at {kind}; use {allowed}")
     _check_names(activation, destination, place, report)
+
+
+def _check_renames(activation: Activation, parts: Parts, parsed: Parsed, place: Place, report: Report) -> None:
+    """Whether a changed identifier can be seen, and be changed at the destination; one reason is enough."""
+    at = (*place, "on_identifier_change")
+    destination, source = parts.destinations[activation.destination], parts.sources.get(activation.source)
+    possible, kind = destination.sink.renames, destination.settings.type
+    if not possible.intersection(activation.identifier):
+        if report.clean((*place, "identifier")):
+            of = f"{kind} can rename people by {' or '.join(sorted(possible))} only" if possible else f"{kind} cannot"
+            report.problem(at, f"'rename' is not possible: {of}; remove it")
+        return
+    if source is None:
+        return
+    origin = ("sources", activation.source)
+    if not source.shows_before:
+        if report.clean((*origin, "before")) and report.clean((*origin, "format")):
+            cure = f"make the table REPLICA IDENTITY FULL and set `before: full` in sources.{activation.source}"
+            if source.format == "flattened":
+                cure = "a flattened topic never shows it; have it hold envelopes (no ExtractNewRecordState)"
+            report.problem(at, f"'rename' needs the identifier before the change: {cure}, or remove it")
+        return
+    for name in possible.intersection(parsed.identifier):
+        columns = {*parsed.identifier[name].columns}
+        if source.key is not None and columns and columns <= {*source.key}:
+            why = "its change comes as a delete and a create of two rows; remove this, or have another key"
+            report.problem(at, f"'rename' never happens: {name} is made of the key {_list(source.key)}, and {why}")
 
 
 def _check_names(activation: Activation, destination: Destination, place: Place, report: Report) -> None:
