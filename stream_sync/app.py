@@ -19,11 +19,13 @@ from typing import Any
 
 import msgspec
 
+from stream_sync.admin.access import Access
 from stream_sync.admin.console import Console
 from stream_sync.admin.letters import KafkaLetters, Mask
 from stream_sync.admin.server import Admin
 from stream_sync.admin.work import Work
 from stream_sync.config.secrets import Secrets
+from stream_sync.config.settings import Admin as AdminSettings
 from stream_sync.config.settings import Config
 from stream_sync.delivery.ports import Journal
 from stream_sync.delivery.standing import LaneStatus
@@ -197,7 +199,7 @@ class Service:
         settings = self._config.admin
         if settings is None:
             return None
-        console = self._console(wiring) if settings.console != "off" else None
+        console = self._console(wiring, settings) if settings.console != "off" else None
         admin = Admin(settings.host, settings.port, self._registry, self._is_healthy, self._states, console)
         try:
             await admin.start()
@@ -210,7 +212,7 @@ class Service:
         self._log.info("admin_listening", address=self.address)
         return admin
 
-    def _console(self, wiring: Wiring) -> Console:
+    def _console(self, wiring: Wiring, settings: AdminSettings) -> Console:
         mask = Mask()
         return Console(
             self._config,
@@ -220,7 +222,7 @@ class Service:
             KafkaLetters(self._config, mask),
             Work(self._config, lambda: wiring.destinations, self._log.warning),
             mask,
-            logs.add_secret,
+            Access(settings, logs.add_secret, self._log.info),
         )
 
     def _is_healthy(self) -> bool:

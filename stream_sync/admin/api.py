@@ -68,7 +68,10 @@ class Api:
                 self._access.check_origin(request)
                 if route.method == "POST":
                     await self._access.check_change(request)
-                return _json(route.status, await answer(request))
+                answered = await answer(request)
+                if route.method == "POST":
+                    self._access.done(request, route.name)
+                return _json(route.status, answered)
             except StreamSyncError as error:
                 return _json(503, views.Problem(str(error)))
 

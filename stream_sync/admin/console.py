@@ -48,14 +48,12 @@ class Console:
         letters: Letterbox,
         work: Worker,
         mask: Mask,
-        secret_changed: Callable[[str], None],
+        access: Access,
     ) -> None:
-        """`secret_changed` is told of a token's new text."""
         settings = config.admin
         assert settings is not None, "there is an admin address"
         assert settings.console != "off", "there is a console"
         self._lanes = Lanes(config, version, registry, service.status, letters.count, settings.console)
-        access = Access(settings.console, settings.token, secret_changed)
         self._changes = Changes(service.watch, mask)
         self._api = Api(access, self._lanes, self._changes, letters, work, service, version)
         self._work = work

@@ -118,7 +118,6 @@ class Work:
         self._count += 1
         job = Running(self._count, activation, action, order)
         self._jobs.append(job)
-        self._log("console_job", activation=activation, action=action, dry_run=order.dry_run, job=job.number)
         job.task = asyncio.create_task(self._do(job))
         return job.view()
 

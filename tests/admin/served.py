@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from stream_sync.admin import views
+from stream_sync.admin.access import Access
 from stream_sync.admin.console import Console
 from stream_sync.admin.letters import Mask
 from stream_sync.admin.server import Admin
@@ -126,6 +127,8 @@ class Site:
         self.work = work
         self.changed: list[str] = []
         """New texts of the token that were told."""
+        self.said: list[tuple[str, dict[str, object]]] = []
+        """Log lines."""
 
     async def ask(
         self, path: str, method: str = "GET", *, token: str | None = None, body: object = None, **headers: str
@@ -154,13 +157,21 @@ async def site(folder: Path, console: str = "write", token: str = TOKEN) -> Asyn
     registry = Registry()
     metrics = Metrics(registry)
     changed: list[str] = []
+    said: list[tuple[str, dict[str, object]]] = []
+
+    def log(event: str, **fields: object) -> None:
+        said.append((event, fields))
+
     service, letters, work = Service(), Letters(), Work()
-    made = Console(load(path, {}).config, "1.2.3", registry, service, letters, work, Mask(), changed.append)
+    config = load(path, {}).config
+    assert config.admin is not None
+    access = Access(config.admin, changed.append, log)
+    made = Console(config, "1.2.3", registry, service, letters, work, Mask(), access)
     admin = Admin("127.0.0.1", 0, registry, lambda: True, lambda: {"gold": "running"}, made)
     await admin.start()
     try:
         served = Site(admin, metrics, service, letters, work)
-        served.changed = changed
+        served.changed, served.said = changed, said
         yield served
     finally:
         await admin.stop()

@@ -61,6 +61,12 @@ async def test_every_answer_tells_a_browser_to_keep_and_to_load_nothing(tmp_path
             assert headers["X-Content-Type-Options"] == "nosniff", path
 
 
+async def test_a_page_whose_name_leads_here_learns_nothing(tmp_path: Path) -> None:
+    async with site(tmp_path) as console:
+        assert (await console.ask("/api/lanes", Host="elsewhere.example"))[0] == 403
+        assert (await console.ask("/api/lanes", Host="localhost:1234"))[0] == 200
+
+
 @pytest.mark.parametrize("headers", [{"Sec_Fetch_Site": "cross-site"}, {"Origin": "https://elsewhere.example"}])
 async def test_a_page_of_another_site_learns_nothing(tmp_path: Path, headers: dict[str, str]) -> None:
     async with site(tmp_path) as console:
@@ -131,6 +137,10 @@ async def test_only_who_shows_the_token_changes_anything(tmp_path: Path) -> None
         status, job, _ = await console.ask(REPLAY, "POST", token=TOKEN, body={"dry_run": True})
 
     assert (status, job["state"], job["planned"]) == (202, "done", {"writes": 2, "deletes": 1})
+    assert console.said == [
+        ("console_refused", {"address": "127.0.0.1"}),
+        ("console_change", {"what": "replay", "activation": "gold", "address": "127.0.0.1"}),
+    ]
     assert [(activation, action) for activation, action, _ in console.work.asked] == [("gold", "replay")]
 
 
