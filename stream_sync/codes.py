@@ -72,7 +72,8 @@ WARNINGS = (
     Code(
         "mapping_changed",
         "mode, `where`, identifier or mapping are not those of the last run; said at the start",
-        "rows that do not change stay as they were sent: `run --from-start`, or a snapshot, brings all up to date",
+        "rows that do not change stay as they were sent: `run --from-start`, a snapshot, or a [resync](resync.md) "
+        "brings all up to date; `resync --exits OLD` deletes who left by it",
     ),
     Code(
         "deletes_held",

@@ -14,7 +14,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from stream_sync.sandbox.broker import Broker
 from stream_sync.sandbox.demo_config import edited
 from stream_sync.sandbox.demo_readings import Meter
 from stream_sync.sandbox.demo_show import Show
-from stream_sync.sandbox.demo_stage import TOPICS, Stage
+from stream_sync.sandbox.demo_stage import TOPICS, Letter, Stage
 from stream_sync.sandbox.demo_view import View
 from stream_sync.sandbox.server import Sandbox
 from stream_sync.wiring import RunOptions
@@ -83,6 +83,7 @@ class Demo:
         self._folder = folder
         self._args = args
         self._status: int | None = None
+        self._letters: Sequence[Letter] = ()
         self.named_folder = False
         """Whether what was said names the folder, so that it must stay."""
 
@@ -114,7 +115,9 @@ class Demo:
                     await _beside(running, self._perform(stage, meter))
                     if self._args.keep_going:
                         self.named_folder = True
-                        demo_words.tell_look_around(self._console, self._folder, sandbox.url, f"{address}/metrics")
+                        demo_words.tell_look_around(
+                            self._console, self._folder, sandbox.url, f"{address}/metrics", self._letters
+                        )
                         await _beside(running, self._go_on(stage, meter))
         self.named_folder = True
         demo_words.tell_where_next(self._console, self._folder)
@@ -124,7 +127,7 @@ class Demo:
             show = Show(stage, meter, view)
             await show.rows_change(self._args.seconds)
             await show.catch_up()
-        letters = await stage.letters()
+        self._letters = letters = await stage.letters()
         verdicts = stage.verdicts(letters)
         demo_words.tell_letters(self._console, letters)
         demo_words.tell_verdicts(self._console, verdicts)

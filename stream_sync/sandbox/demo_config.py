@@ -79,6 +79,7 @@ activations:
       profile: profile
     deletes: {{after: 2s, max: 500, per: 1h}}  # the default is 60s: nobody wants to wait that long here
     batch: {{max_wait: 250ms}}
+    outcomes: on                             # what became of each change, for `stream-sync explain`
 
   churn-scores:                              # only people whom the workspace knows already
     source: {source}
@@ -141,6 +142,11 @@ def edited(text: str) -> str:
 def group_of(activation: str) -> str:
     """The consumer group of an activation."""
     return f"{NAME}.{activation}"
+
+
+def outcomes_of(activation: str) -> str:
+    """The topic of an activation's outcomes."""
+    return f"{NAME}.{activation}.outcomes"
 
 
 def letters_of(activation: str) -> str:

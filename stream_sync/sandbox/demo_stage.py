@@ -28,6 +28,7 @@ from stream_sync.sandbox.demo_config import (
     config_text,
     group_of,
     letters_of,
+    outcomes_of,
 )
 from stream_sync.sandbox.demo_contacts import at_crisp, at_voyado, club, supported
 from stream_sync.sandbox.demo_people import People, at_braze, differences, mirrored, updated
@@ -37,8 +38,10 @@ from stream_sync.sandbox.workspace import Workspace
 
 PARTITIONS = 1
 """Two activations identify by e-mail, which is not of the table's key: one partition keeps a person's order there."""
-# Clients cannot create topics at this broker, so the dead letters' are made beforehand too.
-TOPICS = dict.fromkeys((TABLE.topic, *(letters_of(lane.activation) for lane in LANES)), PARTITIONS)
+# Clients cannot create topics at this broker, so those that the service would create are made beforehand too.
+TOPICS = dict.fromkeys(
+    (TABLE.topic, outcomes_of(MIRROR.activation), *(letters_of(lane.activation) for lane in LANES)), PARTITIONS
+)
 SLOW = {"voyado": Faults(latency=0.1, jitter=0.1), "crisp": Faults(latency=0.2, jitter=0.2)}
 """How long the slow vendors take for an answer."""
 ROWS = 400

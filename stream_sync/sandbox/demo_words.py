@@ -89,7 +89,7 @@ def tell_where_next(console: Console, folder: Path) -> None:
     )
 
 
-def tell_look_around(console: Console, folder: Path, sandbox: str, metrics: str) -> None:
+def tell_look_around(console: Console, folder: Path, sandbox: str, metrics: str, letters: Sequence[Letter]) -> None:
     """While the demo keeps going."""
     _tell_list(
         console,
@@ -101,17 +101,22 @@ def tell_look_around(console: Console, folder: Path, sandbox: str, metrics: str)
         },
     )
     _tell(console, "\nIn a second terminal, of what just ran:")
-    _tell_list(console, _commands(_program(), folder))
+    _tell_list(console, _commands(_program(), folder, letters))
     _tell(console, "")
 
 
-def _commands(program: str, folder: Path) -> dict[str, str]:
+def _commands(program: str, folder: Path, letters: Sequence[Letter]) -> dict[str, str]:
     """What can be asked while the demo's Kafka is there, and how."""
     config = folder / CONFIG
-    return {
+    commands = {
         "what is sent": f"{program} preview -c {config} --activation {MIRROR.activation}",
         "plan an edit": f"{program} plan -c {folder / EDITED} --against {config} --activation {MIRROR.activation}",
     }
+    refused = next((letter.who for letter in letters if letter.activation == MIRROR.activation), None)
+    if refused is not None:
+        explain = f"{program} explain -c {config} --activation {MIRROR.activation} --key {refused}"
+        commands["why is one not there"] = explain
+    return commands
 
 
 def _tell_list(console: Console, lines: Mapping[str, str]) -> None:

@@ -104,13 +104,13 @@ def test_it_keeps_going_until_ctrl_c(tmp_path: Path) -> None:
         (folder,) = tmp_path.iterdir()
         assert re.search(r"http://127\.0\.0\.1:\d+", said)
         assert str(folder) in said
-        commands = re.findall(r"(?:stream-sync|stream_sync) ((?:plan|preview) -c .*)$", said, re.MULTILINE)
-        assert len(commands) == 2, said
+        commands = re.findall(r"(?:stream-sync|stream_sync) ((?:explain|plan|preview) -c .*)$", said, re.MULTILINE)
+        assert len(commands) == 3, said
         for command in commands:
             typed = [sys.executable, "-m", "stream_sync", *command.split()]
             told = subprocess.run(typed, capture_output=True, text=True, timeout=LIMIT, check=False)
             assert told.returncode == 0, told.stderr
-            assert re.search(r"request  |leave  ", told.stdout), told.stdout
+            assert re.search(r"request  |leave  |^Refused: .*dead letter", told.stdout, re.MULTILINE), told.stdout
         process.send_signal(signal.SIGTERM)
         _, complaints = process.communicate(timeout=LIMIT)
     assert process.returncode == 0
