@@ -120,6 +120,19 @@ def test_pods_check_their_config_first_have_time_to_end_and_no_token(name: str) 
         assert pod["automountServiceAccountToken"] is False
 
 
+def test_whatever_is_about_the_pods_selects_them() -> None:
+    pods = one("overlays/example", "Deployment")["spec"]["template"]["metadata"]["labels"].items()
+    selectors = {
+        "Service": one("overlays/example", "Service")["spec"]["selector"],
+        "PodDisruptionBudget": one("overlays/example", "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        "NetworkPolicy": one("overlays/example", "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        "PodMonitor": one("overlays/example", "PodMonitor")["spec"]["selector"]["matchLabels"],
+        "Deployment": one("overlays/example", "Deployment")["spec"]["selector"]["matchLabels"],
+    }
+
+    assert {kind for kind, labels in selectors.items() if not labels or not labels.items() <= pods} == set()
+
+
 def test_the_deployment_never_has_a_pod_too_many_and_is_asked_how_it_is() -> None:
     deployment = one("base", "Deployment")["spec"]
     (service,) = deployment["template"]["spec"]["containers"]
