@@ -15,6 +15,8 @@ from stream_sync.kafka.held import FOREVER_MS
 from stream_sync.kafka.held import topic_of as held_topic
 from stream_sync.kafka.letters import RETENTION_MS, dead_letter_topic
 from stream_sync.kafka.look import Cluster, NotReachedError, RefusedError, TopicFacts, sample
+from stream_sync.kafka.outcomes import RETENTION_MS as OUTCOMES_RETENTION_MS
+from stream_sync.kafka.outcomes import topic_of as outcomes_topic
 from stream_sync.kafka.properties import admin_properties, consumer_properties
 from stream_sync.live.accounts import LookedAtRegistry
 from stream_sync.live.findings import Finding
@@ -103,7 +105,22 @@ def _kept_topics(name: str, config: Config, cluster: Cluster, topics: Mapping[st
     if activation.deletes is not None:
         held = held_topic(config.name, name)
         found += _kept(("activations", name, "deletes"), held, FOREVER_MS, partitions, cluster, topics)
+    if activation.outcomes is not None:
+        place = ("activations", name, "outcomes")
+        found += _told(place, outcomes_topic(config.name, name), OUTCOMES_RETENTION_MS, partitions, cluster, topics)
     return found
+
+
+def _told(
+    place: Place, topic: str, retention_ms: int, partitions: int, cluster: Cluster, topics: Mapping[str, int]
+) -> list[Finding]:
+    """A topic that nothing depends on, however it is set."""
+    if topic not in topics:
+        return _creatable(place, topic, retention_ms, partitions, cluster)
+    may = cluster.topic(topic).may
+    if may is not None and "WRITE" not in may:
+        return [Finding("problem", place, f"these credentials may not write to {topic}: allow them WRITE")]
+    return []
 
 
 def _kept(

@@ -94,6 +94,7 @@ SOURCES = [
     Case("mode: mirror", "mode: mirror\n    outcomes: maybe  #!", "activations.gold.outcomes", "`on` or `off`"),
     Case("mode: mirror", "mode: mirror\n    outcomes: {key: abc}  #!", "activations.gold.outcomes.key", "at least 16"),
     Case("wh.marts.orders", "acme.gold.held", "activations.gold", "would be the topic of sources.orders"),
+    Case("  buyers:", "  gold.resync:  #!", "activations.gold.resync", "is one that activations.gold keeps for itself"),
     Case("    topic: wh.marts.orders", "    format: debezium", "sources.orders.topic", "is missing; add `topic: …`"),
     Case("  orders:\n    topic: wh.marts.orders", "  orders:  #!", "sources.orders", "not nothing"),
     Case("  orders:\n    topic: wh.marts.orders", "  orders: wh.orders  #!", "sources.orders", "not text"),

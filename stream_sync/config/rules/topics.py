@@ -13,6 +13,8 @@ from stream_sync.config.rules.parts import Parts
 
 MAX_LENGTH = 249
 SUFFIXES = (".dlq", ".held", ".outcomes", ".warnings")
+GROUPS = (".dlq", ".held", ".resync")
+"""Groups beside the lane's own that keep what is done with: of letters, of held deletes, of a resync."""
 
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
@@ -34,6 +36,11 @@ def check_topics(parts: Parts, report: Report) -> None:
             other = taken.setdefault(_collision(topic), f"activations.{name}")
             if other != f"activations.{name}":
                 report.problem(place, f"its topic {topic} would be {other}, at least to Kafka; choose another name")
+        for suffix in GROUPS:
+            owner = name.removesuffix(suffix)
+            if owner != name and owner in parts.activations:
+                group = f"its consumer group {parts.name}.{name} is one that activations.{owner} keeps for itself"
+                report.problem(place, f"{group}; choose another name")
         longest = f"{parts.name}.{name}{max(SUFFIXES, key=len)}"
         if parts.name and len(longest) > MAX_LENGTH:
             report.problem(
