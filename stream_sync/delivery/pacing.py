@@ -4,19 +4,23 @@ One gate is shared by all lanes of a destination.
 
 Invariants:
 - After a failure one request at a time goes out, each after a longer wait, until one succeeds.
-- The wait is exponential with full jitter and capped; the vendor's own wait always holds where it is longer.
+- The wait is exponential with full jitter and capped; the vendor's own wait always holds where it is longer. One that
+  is none (not positive, not finite) is not believed, nor is what goes beyond a day.
 - Being throttled is not a failure: it uses up no attempt and lengthens no backoff.
 - Pure: time and randomness are arguments.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 BASE = 0.5
 CAP = 60.0
 MOST_DOUBLINGS = 10
 THROTTLE_DEFAULT = 5.0
+LONGEST_WAIT = 86_400.0
+"""Seconds; whatever a sink read, it is asked again after a day."""
 
 
 def backoff(failures: int, random: Callable[[], float]) -> float:
@@ -68,12 +72,12 @@ class Gate:
         self.in_flight -= 1
         if self._probing or not self.down:  # what was under way together fails together: that is one failure
             self._failures += 1
-        self.defer(now + max(after or 0.0, backoff(self._failures, self._random)))
+        self.defer(now + max(_believed(after) or 0.0, backoff(self._failures, self._random)))
 
     def throttled(self, now: float, after: float | None) -> None:
         """The vendor wants fewer requests."""
         self.in_flight -= 1
-        self.defer(now + (THROTTLE_DEFAULT if after is None else after))
+        self.defer(now + (_believed(after) or THROTTLE_DEFAULT))
 
     def dropped(self) -> None:
         """The request was cancelled: nothing is known."""
@@ -82,3 +86,8 @@ class Gate:
     def defer(self, until: float) -> None:
         """Nothing starts before `until`."""
         self._not_before = max(self._not_before, until)
+
+
+def _believed(after: float | None) -> float | None:
+    """The seconds that a sink read somewhere, where they are a wait."""
+    return min(after, LONGEST_WAIT) if after is not None and math.isfinite(after) and after > 0 else None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import math
 
-from stream_sync.delivery.pacing import BASE, CAP, THROTTLE_DEFAULT, Gate, backoff
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from stream_sync.delivery.pacing import BASE, CAP, LONGEST_WAIT, THROTTLE_DEFAULT, Gate, backoff
 
 
 def half() -> float:
@@ -127,3 +132,96 @@ def test_successes_are_answers_that_were_no_failure() -> None:
         ended()
     assert gate.successes == 1
     assert gate.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("after", "waits"),
+    [
+        (None, THROTTLE_DEFAULT),
+        (7.0, 7.0),
+        (0.0, THROTTLE_DEFAULT),
+        (-30.0, THROTTLE_DEFAULT),
+        (math.nan, THROTTLE_DEFAULT),
+        (math.inf, THROTTLE_DEFAULT),
+        (1e12, LONGEST_WAIT),
+    ],
+)
+def test_a_wait_that_is_none_is_not_believed(after: float | None, waits: float) -> None:
+    """A sink of somebody else's may hand on whatever its vendor says."""
+    gate = Gate(8, half)
+    gate.start()
+    gate.throttled(100.0, after)
+    assert gate.throttled_until == 100.0 + waits
+    gate.start()
+    gate.failed(100.0, after)
+    assert 100.0 + waits <= gate.throttled_until <= 100.0 + LONGEST_WAIT
+
+
+class Gates(RuleBasedStateMachine):
+    """Requests start whenever the gate lets them, and end in any order, in any way."""
+
+    MOST = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draws = 0.0
+        self.gate = Gate(self.MOST, lambda: self.draws)
+        self.now = 0.0
+        self.not_before = 0.0
+        self.in_flight = 0
+        self.is_down = False
+        self.since_success = 0
+
+    @rule(seconds=st.sampled_from([0.01, 0.3, 1.0, 10.0, 70.0]), draws=st.floats(0, 1))
+    def time_passes(self, seconds: float, draws: float) -> None:
+        self.now += seconds
+        self.draws = draws
+
+    @rule(wanted=st.integers(1, 6))
+    def requests_start(self, wanted: int) -> None:
+        for _ in range(wanted):
+            if not self.gate.may_start(self.now):
+                return
+            assert self.now >= self.not_before, "before the vendor's wait was over"
+            assert self.in_flight < (1 if self.is_down else self.MOST)
+            self.gate.start()
+            self.in_flight += 1
+
+    @precondition(lambda self: self.in_flight)
+    @rule(
+        how=st.sampled_from(["succeeded", "failed", "throttled", "dropped"]),
+        after=st.sampled_from([None, 0.0, -5.0, 0.5, 30.0, math.nan, math.inf, 1e9]),
+    )
+    def one_ends(self, how: str, after: float | None) -> None:
+        self.in_flight -= 1
+        asked = after if after is not None and 0 < after < LONGEST_WAIT else 0.0
+        match how:
+            case "succeeded":
+                self.gate.succeeded()
+                self.is_down, self.since_success = False, 0
+            case "failed":
+                self.gate.failed(self.now, after)
+                self.is_down = True
+                self.since_success += 1
+                self.not_before = max(self.not_before, self.now + asked)
+            case "throttled":
+                self.gate.throttled(self.now, after)
+                self.not_before = max(self.not_before, self.now + (asked or 1.0))
+            case _:
+                self.gate.dropped()
+
+    @invariant()
+    def it_agrees(self) -> None:
+        assert self.gate.in_flight == self.in_flight
+        assert self.gate.down is self.is_down
+        assert self.not_before <= self.gate.throttled_until <= self.now + LONGEST_WAIT
+
+    def teardown(self) -> None:
+        """It never stays shut for ever."""
+        while self.in_flight:
+            self.one_ends("dropped", None)
+        assert self.gate.may_start(self.now + LONGEST_WAIT)
+
+
+TestGates = Gates.TestCase
+TestGates.settings = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=True)
