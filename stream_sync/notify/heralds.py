@@ -6,6 +6,7 @@ in the topic all the same.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -57,8 +58,7 @@ class Heralds:
 
     async def close(self) -> None:
         """Sends and writes what waits, within a bounded time."""
-        for post in self._posts.values():
-            await post.close()
+        await asyncio.gather(*(post.close() for post in self._posts.values()))
         if self._telling is not None:
             await self._telling.close()
 

@@ -8,8 +8,11 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import smtplib
 import ssl
+import threading
+from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Protocol
@@ -76,7 +79,7 @@ class EmailTarget:
     async def send(self, digest: Digest) -> None:
         """See `Target`."""
         try:
-            await asyncio.to_thread(self._send, self._message(digest))
+            await _in_thread(self._send, self._message(digest))
         except smtplib.SMTPResponseException as error:
             raise NotSentError(f"status_{error.smtp_code}") from None
         except (OSError, smtplib.SMTPException) as error:  # its text may hold addresses
@@ -109,6 +112,28 @@ class EmailTarget:
             if settings.username is not None and settings.password is not None:
                 client.login(settings.username, settings.password.reveal())
             client.send_message(message)
+
+
+async def _in_thread(call: Callable[[EmailMessage], None], message: EmailMessage) -> None:
+    """In a thread that does not keep the process from ending, as those of the loop's executor do."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def end(error: Exception | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error is not None else done.set_result(None)
+
+    def run() -> None:
+        error = None
+        try:
+            call(message)
+        except Exception as exception:  # noqa: BLE001  it is raised again where it is waited for
+            error = exception
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(end, error)
+
+    threading.Thread(target=run, name="notify", daemon=True).start()
+    await done
 
 
 def open_target(settings: Webhook | Email, service: str) -> Target:

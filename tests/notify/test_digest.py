@@ -36,14 +36,19 @@ def test_codes_and_activations_have_digests_of_their_own() -> None:
     assert len(digests.due(0.0)) == 3
 
 
-def test_what_is_urgent_never_waits() -> None:
+def test_what_is_urgent_does_not_wait_for_the_period_and_floods_nobody() -> None:
     digests = Digests(PERIOD)
     digests.add("gold", notice("deletes_held", ""))
     assert len(digests.due(0.0)) == 1
     digests.add("gold", notice("deletes_held", ""))
     digests.add("gold", Notice("lane_halted", "offset_lost", 1, 5.0, 5.0, message="12 records are gone"))
-    assert digests.next_due() == 0.0
-    assert [each.code for each in digests.due(5.0)] == ["deletes_held", "lane_halted"]
+    assert [each.code for each in digests.due(5.0)] == ["lane_halted"]
+    for at in range(6, 300, 10):
+        digests.add("gold", Notice("lane_halted", "offset_lost", 1, at, at))
+        assert digests.due(at) == []
+    digests.add("gold", Notice("lane_halted", "topic_missing", 1, 299.0, 299.0))
+    assert [each.names for each in digests.due(299.0)] == [("topic_missing",)], "another reason is news"
+    assert [each.count for each in digests.due(310.0)] == [1, 30]
 
 
 def test_at_the_end_nothing_waits() -> None:

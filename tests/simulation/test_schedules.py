@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import Any
 
-from stream_sync.schedule import Between, Every, Manual, Schedule
+import pytest
+
+from stream_sync.schedule import Between, Continuous, Every, Manual, Schedule
 from tests.simulation.world import STARTED, Pod, World, simulate
 
 HOUR = 600.0
@@ -209,3 +212,44 @@ def test_two_pods_share_a_run_and_a_partition_that_moves_is_run_once() -> None:
         assert world.wrong == []
 
     simulate(world_with(Every(HOUR)), course)
+
+
+@pytest.mark.parametrize("seed", (0, 2))
+def test_whatever_happens_between_and_in_the_runs_nothing_is_lost_or_deleted_by_mistake(seed: int) -> None:
+    async def course(world: World) -> None:
+        dice, people = world.random, [f"p{number}" for number in range(40)]
+        world.start()
+        for _ in range(30):
+            await asyncio.sleep(dice.uniform(1.0, 40.0))
+            for who in dice.sample(people, dice.randrange(1, 12)):
+                if who in world.rows and dice.random() < 0.3:
+                    world.delete(who)
+                else:
+                    world.write(who, score=dice.randrange(100))
+            pod = dice.choice(world.pods)
+            match dice.randrange(8):
+                case 0:
+                    pod.die()
+                    world.start()
+                case 1 if len(world.pods) < 3:
+                    world.start()
+                case 2 if len(world.pods) > 1:
+                    await pod.stop()
+                case 3:
+                    pod.lanes[0].pause()
+                case 4 | 5:
+                    for each in world.pods:
+                        each.lanes[0].resume()
+        for each in world.pods:
+            each.lanes[0].resume()
+        await world.settled(3 * HOUR)
+        assert world.wrong == []
+
+    world = World(seed, after=dice_of(seed).choice([2.0, 30.0, 200.0]))
+    schedule = dice_of(seed).choice([Every(60.0), Every(15.0), Continuous()])
+    world.activation = world.activation.model_copy(update={"schedule": schedule})
+    simulate(world, course)
+
+
+def dice_of(seed: int) -> Random:
+    return Random(seed)
