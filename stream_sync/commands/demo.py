@@ -115,9 +115,7 @@ class Demo:
                     await _beside(running, self._perform(stage, meter))
                     if self._args.keep_going:
                         self.named_folder = True
-                        demo_words.tell_look_around(
-                            self._console, self._folder, sandbox.url, f"{address}/metrics", self._letters
-                        )
+                        demo_words.tell_look_around(self._console, self._folder, sandbox.url, address, self._letters)
                         await _beside(running, self._go_on(stage, meter))
         self.named_folder = True
         demo_words.tell_where_next(self._console, self._folder)

@@ -89,13 +89,14 @@ def tell_where_next(console: Console, folder: Path) -> None:
     )
 
 
-def tell_look_around(console: Console, folder: Path, sandbox: str, metrics: str, letters: Sequence[Letter]) -> None:
+def tell_look_around(console: Console, folder: Path, sandbox: str, service: str, letters: Sequence[Letter]) -> None:
     """While the demo keeps going."""
     _tell_list(
         console,
         {
             "the people": sandbox,
-            "the metrics": metrics,
+            "the service's console": service,
+            "its metrics": f"{service}/metrics",
             "the config": f"{folder / CONFIG}",
             "the service's log": f"{folder / 'service.log'}",
         },

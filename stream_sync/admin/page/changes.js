@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { byId, element, state, table } from "./elements.js";
 import { clock, count, duration, plain } from "./words.js";
 
-const COLUMNS = [["Time"], ["Activation"], ["Outcome"], ["Kind"], ["Person", "code"], ["Sent"], ["Record", "number"], ["After", "number"]];
+const COLUMNS = [["Time", "short"], ["Activation"], ["Outcome"], ["Kind"], ["Person", "mask"], ["Sent"], ["Record", "number"], ["After", "number"]];
 const MOST = 100;
 
 let watching = false;

@@ -4,7 +4,7 @@ import { change } from "./dialogs.js";
 import { byId, element, show, state, table } from "./elements.js";
 import { FATES, clock, count, plain } from "./words.js";
 
-const COLUMNS = [["Started"], ["What"], ["State"], ["Letters", "number"], ["Read", "number"], ["Sent", "number"], ["Result"]];
+const COLUMNS = [["Started", "short"], ["What"], ["State"], ["Letters", "number"], ["Read", "number"], ["Sent", "number"], ["Result"]];
 
 export function showJobs(jobs, writes, refresh) {
   byId("jobs").hidden = jobs.length === 0;

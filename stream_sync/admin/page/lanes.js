@@ -19,7 +19,7 @@ function card(lane, writes, isShown, refresh) {
     lane.reason ? element("p", { class: lane.state === "halted" ? "alarm" : "dim" }, why(lane)) : null,
     pairs([
       ["Fresh", lane.freshness ? `${duration(lane.freshness.median)}, 95 % in ${duration(lane.freshness.p95)}` : "nothing delivered lately"],
-      ["Oldest change waits", lane.oldest_pending_seconds ? duration(lane.oldest_pending_seconds) : "none"],
+      ["Oldest waits", lane.oldest_pending_seconds ? duration(lane.oldest_pending_seconds) : "none"],
       ["Backlog", lane.lag || lane.pending ? `${count(lane.lag)} in Kafka, ${count(lane.pending)} here` : "none"],
       ["Forecast", forecast(lane.forecast)],
       ["Speed", `${rate(lane.records_per_second)} records/s, ${rate(lane.people_per_second)} people/s`],

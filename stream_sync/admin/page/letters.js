@@ -6,7 +6,7 @@ import { byId, element, say, show, table } from "./elements.js";
 import { count, day, many, people, plain } from "./words.js";
 
 const FEW = 8;
-const COLUMNS = [["Letter"], ["When"], ["Code", "code"], ["Why"], ["Source record"], ["Row", "code"]];
+const COLUMNS = [["Letter", "short"], ["When", "short"], ["Code", "code"], ["Why"], ["Source", "short"], ["Row", "mask"]];
 
 export function showDetail(lane, writes, refresh) {
   const section = byId("detail");

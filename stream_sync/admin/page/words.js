@@ -53,7 +53,7 @@ export function forecast(told) {
 }
 
 const BOUNDS = {
-  source: "nothing: it waits for changes",
+  source: "nothing: it is idle",
   cpu: "the processor",
   rate_limit: "the rate limit",
   destination: "the destination",
