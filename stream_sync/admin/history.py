@@ -1,6 +1,6 @@
 """How fast a lane is, and when it will have caught up: from what it counted over the last minutes.
 
-Invariants: pure, time is in the readings; a bounded number of readings is kept; a count that fell (another process
+Invariants: pure, time is in the readings; those of the last KEPT_SECONDS are kept; a count that fell (another process
 began to count) ends what came before it.
 """
 
@@ -14,8 +14,7 @@ import msgspec
 from stream_sync.admin.views import Forecast, Freshness
 
 EVERY_SECONDS = 5.0
-KEPT = 25
-"""Readings: two minutes."""
+KEPT_SECONDS = 120.0
 LEAST_SECONDS = 10.0
 """A forecast of less than that says nothing."""
 STEADY = 0.01
@@ -39,7 +38,7 @@ class History:
     """The latest readings of one lane."""
 
     def __init__(self) -> None:
-        self._readings: deque[Reading] = deque(maxlen=KEPT)
+        self._readings: deque[Reading] = deque()
 
     def add(self, reading: Reading) -> None:
         """Takes the next reading."""
@@ -48,6 +47,8 @@ class History:
         ):
             self._readings.clear()
         self._readings.append(reading)
+        while reading.at - self._readings[0].at > KEPT_SECONDS:
+            self._readings.popleft()
 
     def per_second(self, name: str) -> float:
         """How fast `records`, `settled` or `requests` grows, over what is kept."""

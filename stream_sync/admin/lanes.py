@@ -1,7 +1,8 @@
 """The lanes as the console shows them: their states, and what the process's metrics say of them.
 
 Invariants:
-- The metrics are read once every few seconds whoever asks, and once a request; no record costs anything for it.
+- The metrics are read every few seconds while somebody looks, else twice a minute, and once a request: that costs some
+  milliseconds, and no record anything.
 - How many letters are open is asked of Kafka only while somebody looks, one topic at a time, each at most once in
   COUNT_AGAIN_SECONDS; meanwhile the last answer stands.
 """
@@ -9,6 +10,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Literal
@@ -23,6 +25,7 @@ from stream_sync.errors import StreamSyncError
 from stream_sync.observability.table import METRICS, PREFIX
 
 COUNT_AGAIN_SECONDS = 20.0
+IDLE_SECONDS = 25.0
 _READ = frozenset(
     {
         "records_total", "outcomes_total", "requests_total", "freshness_seconds", "oldest_pending_seconds",
@@ -80,6 +83,7 @@ class Lanes:
         self._count_open = count_open
         self._console = console
         self._histories: dict[str, History] = {}
+        self._asked = asyncio.Event()
         self._open: dict[str, int] = {}
         self._counted_at = float("-inf")
         self._counting: asyncio.Task[None] | None = None
@@ -93,6 +97,9 @@ class Lanes:
         """Reads for ever."""
         while True:
             self._take(Samples(self._registry), time.monotonic())
+            self._asked.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), IDLE_SECONDS)
             await asyncio.sleep(EVERY_SECONDS)
 
     def close(self) -> None:
@@ -103,6 +110,7 @@ class Lanes:
 
     def now(self) -> views.Lanes:
         """All lanes as they are now."""
+        self._asked.set()
         samples = Samples(self._registry)
         status = self._status()
         self._count_again(list(status))

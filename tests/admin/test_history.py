@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_sync.admin.history import EVERY_SECONDS, KEPT, History, Reading, quantile
+from stream_sync.admin.history import EVERY_SECONDS, History, Reading, quantile
 from stream_sync.admin.views import Forecast
 
 INF = float("inf")
@@ -37,11 +37,12 @@ def test_the_forecast_goes_on_as_the_backlog_did(
 
 
 def test_speed_is_that_of_the_last_minutes_only() -> None:
-    history = taken(*[0.0] * (KEPT + 50), settled=20.0)
-    last = (KEPT + 49) * EVERY_SECONDS
+    history = taken(*[0.0] * 10, settled=1000.0)
+    for number in range(30):
+        history.add(Reading(at=100 + number * EVERY_SECONDS, settled=10_000 + number * 20.0))
     assert history.per_second("settled") == pytest.approx(20.0 / EVERY_SECONDS)
 
-    history.add(Reading(at=last + 1, settled=0.0))
+    history.add(Reading(at=300.0, settled=0.0))
     assert history.per_second("settled") == 0.0, "counts that begin anew end what came before"
 
 
