@@ -140,7 +140,7 @@ class Backlog:
 
     def _occupy(self, taken: list[Pending]) -> None:
         """The people of these, who are free, are the caller's from now on."""
-        self._people.occupy(self.people_of(pending.intent for pending in taken))
+        self._people.occupy([pending.intent.identifier for pending in taken])
 
     def released(self, identifiers: Collection[str], now: float) -> bool:
         """People became free at the destination; says whether somebody here had waited for it."""

@@ -167,7 +167,7 @@ class RenamingBacklog(Backlog):
         for pending in taken:
             if (shadow := self._waiting_shadow(pending)) is not None:
                 self._drop_first(shadow)
-        super()._occupy(taken)
+        self._people.occupy(self.people_of(pending.intent for pending in taken))
 
     def _drop_first(self, shadow: Shadow) -> None:
         """As what is taken leaves the queue of its person."""

@@ -158,7 +158,7 @@ class Crisp(Sink):
     ) -> Sequence[Load]:
         own = _of_crisp(settings)
         fewest, most_of_all = (sum(each.count * take(each) for each in counted) for take in (known_takes, new_takes))
-        return [Load("requests", fewest, most_of_all, own.rate_limit, A_DAY[own.tier])]
+        return [Load("/people", fewest, most_of_all, own.rate_limit, A_DAY[own.tier])]
 
     async def probe(self) -> Outcome:
         meaning = await self._account.ask("GET", "profile", NOBODY)
@@ -186,7 +186,10 @@ class Crisp(Sink):
     async def _write(self, intent: Intent, mode: Mode) -> Outcome:
         if intent.formerly is not None:
             meaning = await self._account.ask("PATCH", "profile", intent.formerly, renaming(intent.identifier))
-            if meaning is not DELIVERED and meaning is not Special.UNKNOWN_PERSON:
+            if meaning is DELIVERED:
+                meaning = await self._patch(intent.identifier, everything(intent))
+                return Retry("renamed_and_unknown") if meaning is Special.UNKNOWN_PERSON else _decided(meaning)
+            if meaning is not Special.UNKNOWN_PERSON:
                 return _decided(meaning)
         new = may_create(intent, mode)
         parts = everything(intent) if intent.identifier in self._half_made else to_send(intent)
