@@ -109,7 +109,7 @@ def loads(settings: Settings, counted: Sequence[Counted]) -> Sequence[Load]:
     """By contactId a change is one request; by e-mail one more, to look the contact up, unless that was done lately."""
     fewest = sum(each.count for each in counted)
     looked_up = sum(each.count for each in counted if each.identified_by == "email")
-    return [Load("requests", fewest, fewest + looked_up, settings.rate_limit)]
+    return [Load(CONTACTS, fewest, fewest + looked_up, settings.rate_limit)]
 
 
 def _renaming(settings: Settings, old: str, new: str) -> list[Request]:

@@ -40,6 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = tmp_path_factory.mktemp("site")
     for name, text in FILES.items():
         (site / name).write_text(text, encoding="utf-8")
+    (site / "pytest.ini").write_text("[pytest]\n")  # or pytest takes what it finds in a folder above
     project = tomllib.loads(FILES["pyproject.toml"])["project"]
     info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir()
@@ -62,7 +63,7 @@ def run(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_page_s_sink_keeps_the_contract_from_outside_the_package(site: Path) -> None:
     ran = run(site, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error", "test_acme.py")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.search(r"4\d passed, 2 skipped", ran.stdout), ran.stdout
+    assert re.search(r"4\d passed, 6 skipped", ran.stdout), ran.stdout
 
 
 @pytest.mark.parametrize(("name", "status"), [("last_name", 0), ("Last_Name", 2)])
