@@ -43,8 +43,8 @@ from stream_sync.sinks.base import Sink
 from stream_sync.sinks.http import Http
 
 MAPPING_PARTS = ("mode", "where", "identifier", "fields", "attributes")
-MOST_PEOPLE = 60_000
-LEAST_PEOPLE = 5_000
+MOST_PEOPLE = 40_000
+LEAST_PEOPLE = 2_000
 """In the backlogs of all lanes together, and of one at least: what bounds the memory."""
 PARKED = "the delete budget was exceeded: a person decides, with `stream-sync held`"
 
@@ -174,7 +174,7 @@ class Wiring:
             self._journals.of(name, parts.notices.add, lambda: consumer.partitions),
         )
         consumer = LaneConsumer(
-            consumer_properties(config.kafka),
+            consumer_properties(config.kafka, len(self._options.activations or config.activations)),
             source.topic,
             f"{config.name}.{name}",
             lane.membership,

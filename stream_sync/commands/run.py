@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from stream_sync.app import Result, Service
-from stream_sync.commands import collector
+from stream_sync.commands import allocator, collector
 from stream_sync.commands.arguments import add_config, duration
 from stream_sync.commands.output import note, tell_failure, tell_warnings
 from stream_sync.config.load import load
@@ -58,6 +58,7 @@ def execute(args: argparse.Namespace) -> int:
     loaded = load(args.config, os.environ)
     config = loaded.config
     _check_names(args, config)
+    allocator.tune()
     logs.configure(sys.stderr, [secret.reveal() for secret in secrets_in(config)])
     tell_warnings(str(args.config), loaded.warnings)
     options = RunOptions(

@@ -3,8 +3,9 @@
 librdkafka's own lines go through a logger (`client_log`), as all lines of other libraries do, instead of straight to
 stderr; a client gives them out when it is polled.
 
-The memory bounds are measured: librdkafka's defaults take 0.8-1.0 GB for three slow lanes; these take a tenth of it at
-an unchanged rate, since a lane never has more than its backlog in memory.
+The memory bounds are measured (`tests/bench/memory.py`): librdkafka's defaults take 0.8-1.0 GB for three slow lanes;
+these take a tenth of it at an unchanged rate, since a lane never has more than its backlog in memory. What is fetched
+ahead is shared by the lanes of a process.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Any
 from stream_sync.config.values import Secret
 from stream_sync.kafka.client_log import client_log
 
+FETCHED_AHEAD = (1024, 4096, 12_288)
+"""kB: of one lane at least, at most, and of all lanes of a process together as long as each has its least."""
+
 CONSUMER_DEFAULTS = {
     "client.id": "stream-sync",
-    "queued.max.messages.kbytes": 4096,
     "queued.min.messages": 1000,
     "fetch.max.bytes": 1_048_576,
     "fetch.message.max.bytes": 131_072,
@@ -35,7 +38,15 @@ OWNED = {
 }
 """What the service's promises rest on; the config refuses them."""
 
-CONSUMER_ONLY = frozenset({*CONSUMER_DEFAULTS, "session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms"})
+CONSUMER_ONLY = frozenset(
+    {
+        *CONSUMER_DEFAULTS,
+        "queued.max.messages.kbytes",
+        "session.timeout.ms",
+        "heartbeat.interval.ms",
+        "max.poll.interval.ms",
+    }
+)
 
 PRODUCER_DEFAULTS = {
     "client.id": "stream-sync",
@@ -47,9 +58,11 @@ PRODUCER_DEFAULTS = {
 }
 
 
-def consumer_properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
-    """For a lane's consumer; `group.id` and callbacks are the consumer's own."""
-    return {**CONSUMER_DEFAULTS, **_revealed(kafka), **OWNED, "logger": client_log(kafka)}
+def consumer_properties(kafka: Mapping[str, Any], lanes: int = 1) -> dict[str, Any]:
+    """For the consumer of one of so many lanes; `group.id` and callbacks are the consumer's own."""
+    least, most, together = FETCHED_AHEAD
+    ahead = {"queued.max.messages.kbytes": max(least, min(most, together // max(1, lanes)))}
+    return {**CONSUMER_DEFAULTS, **ahead, **_revealed(kafka), **OWNED, "logger": client_log(kafka)}
 
 
 def producer_properties(kafka: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,3 +68,10 @@ def test_where_no_log_is_set_up_nothing_is_written() -> None:
     command = "from stream_sync.kafka.client_log import client_log; client_log({}).error('FAIL')"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize(("lanes", "kilobytes"), [(1, 4096), (3, 4096), (6, 2048), (10, 1228), (40, 1024)])
+def test_what_is_fetched_ahead_is_shared_by_the_lanes(lanes: int, kilobytes: int) -> None:
+    assert consumer_properties(NOBODY, lanes)["queued.max.messages.kbytes"] == kilobytes
+    wanted = {**NOBODY, "queued.max.messages.kbytes": 77}
+    assert consumer_properties(wanted, lanes)["queued.max.messages.kbytes"] == 77
