@@ -9,7 +9,6 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -18,7 +17,6 @@ from stream_sync.delivery.agenda import Agenda
 from stream_sync.delivery.at_hand import TellingIntake
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.dispatch import Dispatch
-from stream_sync.delivery.gauges import measure
 from stream_sync.delivery.guard import DeleteGuard, Held
 from stream_sync.delivery.membership import Membership
 from stream_sync.delivery.notices import Notices
@@ -27,23 +25,18 @@ from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Journal, Letters, Router, Secrets
 from stream_sync.delivery.renames import open_backlog
 from stream_sync.delivery.rest import POLL_SECONDS, Rest
+from stream_sync.delivery.room import Room
 from stream_sync.delivery.runs import Runs
 from stream_sync.delivery.settings import LaneSettings
 from stream_sync.delivery.standing import LaneStatus, Standing, State
+from stream_sync.delivery.upkeep import Upkeep
 from stream_sync.errors import HaltError, WaitError
 from stream_sync.observability.metrics import LaneMetrics
 
 MOST_RECORDS = 500
-TICK_SECONDS = 1.0
 ANSWER_SECONDS = 1.0
 """How long the first record waits for what the topic's settings say; afterwards it is taken as the worst."""
 LAST_TRIES = 10
-LOOK_SECONDS = 10.0
-LOOK_AGAIN_SECONDS = 0.5
-ROOMY = 0.5
-"""A paused lane goes on when its backlog is down to this part: a pause throws away what was fetched ahead."""
-MOST_UNSETTLED = 200_000
-MOST_LETTERS = 1_000
 
 
 class Lane:
@@ -66,9 +59,7 @@ class Lane:
     ) -> None:
         """`log`: for what is out of the ordinary; `tell`: for what is not; `journal`: for what becomes of intents."""
         self._settings = settings
-        self._destination = destination
         self._notices = notices
-        self._metrics = metrics
         self._log = log
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
@@ -113,6 +104,18 @@ class Lane:
         self._runs = Runs(
             agenda, self._backlog, self._dispatch, self._outcomes, self._guard, self._rest, self.standing, time.time
         )
+        self._room = Room(self._backlog, self._outcomes, settings.most_people)
+        self._upkeep = Upkeep(
+            self._backlog,
+            self._dispatch,
+            self._guard,
+            self._runs,
+            self.standing,
+            destination,
+            notices,
+            metrics,
+            time.time,
+        )
         self.membership = Membership(
             settings,
             self._backlog,
@@ -132,7 +135,7 @@ class Lane:
         """Runs until `stop`, until caught up where asked for, or until FatalError. `standing` tells the rest."""
         self._consumer = self.membership.consumer = consumer
         self.standing.tell()
-        work = (self._dispatch.run(), self._tick(consumer), self._look())
+        work = (self._dispatch.run(), self._upkeep.tick(consumer), self._upkeep.look())
         helpers = [asyncio.create_task(each) for each in work]
         for helper in helpers:
             helper.add_done_callback(self._ended)
@@ -232,7 +235,7 @@ class Lane:
             if self.standing.halted is not None:
                 await self._stay_halted(consumer)
             elif not await self._runs.turn(consumer):
-                await (self._make_room(consumer) if self._is_full(consumer) else self._take(consumer))
+                await (self._make_room(consumer) if self._room.is_full(consumer) else self._take(consumer))
             if self._settings.until_caught_up and await self._is_caught_up(consumer):
                 self.stop()
         except WaitError as error:
@@ -256,17 +259,10 @@ class Lane:
         self._dispatch.wake()
         await self._rest.for_room(
             consumer,
-            lambda: agenda.idle is None and self._is_full(consumer),
-            lambda: agenda.idle is not None or not self._is_full(consumer, ROOMY),
+            lambda: agenda.idle is None and self._room.is_full(consumer),
+            lambda: agenda.idle is not None or self._room.is_roomy(consumer),
         )
         agenda.collecting = collecting
-
-    def _is_full(self, consumer: Consumer, part: float = 1.0) -> bool:
-        return (
-            len(self._backlog) >= self._settings.most_people * part
-            or self._outcomes.writing >= MOST_LETTERS * part
-            or sum(offsets.unsettled for offsets in tuple(consumer.assigned.values())) >= MOST_UNSETTLED * part
-        )
 
     async def _stay_halted(self, consumer: Consumer) -> None:
         if self._settings.until_caught_up:
@@ -306,34 +302,6 @@ class Lane:
         if not self._runs.may_send:
             return False
         return self._now() - self._consumer.polled_at < self._consumer.session_timeout / 2
-
-    async def _look(self) -> None:
-        """Reads the latch of the held Deletes now and then."""
-        while self._guard is not None:
-            self._guard.asked.clear()
-            await self._guard.look()
-            self._guard.park_latched(self._now())
-            self._dispatch.wake()
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._guard.asked.wait(), LOOK_SECONDS)
-
-    async def _tick(self, consumer: Consumer) -> None:
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            now = self._now()
-            if self._guard is not None:
-                self._guard.check(now)
-            self._notices.flush(now)
-            idle = self._runs.look(consumer) is not None
-            sent = self._dispatch.sent()
-            measure(self._metrics, self._backlog, sent, self._destination, now, time.time(), idle=idle)
-            self._dispatch.wake()
-            if consumer.assigned:
-                await consumer.commit()
-                self._metrics.lag(await consumer.lag(ask=self.standing.reason is not None))
-            else:
-                self._metrics.lag(0)  # somebody else's now
 
     @staticmethod
     def _now() -> float:

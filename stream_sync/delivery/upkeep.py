@@ -1,0 +1,79 @@
+"""What a lane does beside its turns: every second it counts, tells, commits and looks at the clock; now and then it
+reads the latch of the held Deletes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from stream_sync.delivery.coalesce import Backlog
+from stream_sync.delivery.destination import Destination
+from stream_sync.delivery.dispatch import Dispatch
+from stream_sync.delivery.gauges import measure
+from stream_sync.delivery.guard import DeleteGuard
+from stream_sync.delivery.notices import Notices
+from stream_sync.delivery.ports import Consumer
+from stream_sync.delivery.runs import Runs
+from stream_sync.delivery.standing import Standing
+from stream_sync.observability.metrics import LaneMetrics
+
+TICK_SECONDS = 1.0
+LOOK_SECONDS = 10.0
+LOOK_AGAIN_SECONDS = 0.5
+
+
+class Upkeep:
+    """Of one lane. Both ways of it go on until they are cancelled."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  the parts of a lane that it keeps up, handed in once, in lane.py
+        self,
+        backlog: Backlog,
+        dispatch: Dispatch,
+        guard: DeleteGuard | None,
+        runs: Runs,
+        standing: Standing,
+        destination: Destination,
+        notices: Notices,
+        metrics: LaneMetrics,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock`: seconds since the epoch."""
+        self._backlog = backlog
+        self._dispatch = dispatch
+        self._guard = guard
+        self._runs = runs
+        self._standing = standing
+        self._destination = destination
+        self._notices = notices
+        self._metrics = metrics
+        self._clock = clock
+
+    async def tick(self, consumer: Consumer) -> None:
+        """Every second."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = asyncio.get_running_loop().time()
+            if self._guard is not None:
+                self._guard.check(now)
+            self._notices.flush(now)
+            idle = self._runs.look(consumer) is not None
+            sent = self._dispatch.sent()
+            measure(self._metrics, self._backlog, sent, self._destination, now, self._clock(), idle=idle)
+            self._dispatch.wake()
+            if consumer.assigned:
+                await consumer.commit()
+                self._metrics.lag(await consumer.lag(ask=self._standing.reason is not None))
+            else:
+                self._metrics.lag(0)  # somebody else's now
+
+    async def look(self) -> None:
+        """Reads the latch: every LOOK_SECONDS, and soon after the guard asked for it."""
+        while self._guard is not None:
+            self._guard.asked.clear()
+            await self._guard.look()
+            self._guard.park_latched(asyncio.get_running_loop().time())
+            self._dispatch.wake()
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._guard.asked.wait(), LOOK_SECONDS)
