@@ -30,6 +30,9 @@ from stream_sync.replay.desk import dead_letters, parked
 from stream_sync.replay.rows import Deciphering, RowKey
 from stream_sync.wiring import RunOptions, Wiring
 
+MOST_KEYS = 100_000
+"""Whose answer is remembered: a row has many records."""
+
 
 class Watch(Protocol):
     """Is told how far it is."""
@@ -97,6 +100,8 @@ class Explaining:
         async def is_meant(record: Record) -> bool:
             key = record.key()
             if key not in known:
+                if len(known) >= MOST_KEYS:
+                    known.clear()
                 known[key] = query.matches(key, await self._decipher.key_values(record))
             return known[key]
 

@@ -3,8 +3,10 @@ each.
 
 Invariants:
 - `send` returns when every intent has its outcome, or raises HaltError where nothing can go on.
-- A row that is refused again writes no second letter: its first one stays.
-- Half of the account's rate limit: lanes of other processes that run meanwhile go on. Where it shares a destination
+- A row that is refused again writes no second letter: its first one stays. Whoever sends rows that have none says where
+  letters go.
+- Half of the account's rate limit, or less where asked for, and less again while the destination throttles: lanes of
+  other processes that run meanwhile go on. Where it shares a destination
   with the lanes of its own process, it takes its turn among them: neither the limit nor a person is used twice.
 """
 
@@ -24,8 +26,9 @@ from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.ports import Journal, Letters, Settled
 from stream_sync.errors import HaltError
-from stream_sync.model import Delivered, Ignored, Intent, Mode, Outcome, Record, Rejected, Stage
+from stream_sync.model import Delivered, Ignored, Intent, Mode, Outcome, Record, Rejected, Stage, Throttled
 from stream_sync.observability.metrics import LaneMetrics
+from stream_sync.replay.courtesy import Courtesy
 
 SHARE = 0.5
 MOST_AT_ONCE = 5_000
@@ -42,7 +45,7 @@ class Sending(msgspec.Struct, frozen=True):
     max_wait: float = 0.0
     delete_after: float = 0.0
     share: float = SHARE
-    """Of the account's rate limit."""
+    """Of the account's rate limit, at most; less while the destination throttles."""
 
 
 class Numbers:
@@ -109,11 +112,14 @@ class Noted(Outcomes):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.results: dict[int, Outcome] = {}
+        self.courtesy: Courtesy | None = None
 
     def settle(self, batch: Sequence[Pending], results: Sequence[Outcome], now: float) -> None:
         """See `Outcomes.settle`."""
         for pending, result in zip(batch, results, strict=True):
             self.results.update(dict.fromkeys(pending.offsets, result))
+        if self.courtesy is not None:
+            self.courtesy.answered(throttled=any(isinstance(result, Throttled) for result in results))
         super().settle(batch, results, now)
 
 
@@ -151,7 +157,8 @@ class Sender:
         )
         self._destination = destination
         if not shared:
-            destination.set_share(f"replay of {settings.name}", settings.share)
+            name = f"replay of {settings.name}"
+            self._outcomes.courtesy = Courtesy(settings.share, lambda share: destination.set_share(name, share))
         self._count = 0
 
     async def __aenter__(self) -> Self:

@@ -71,8 +71,6 @@ async def test_one_attribute_of_everybody_and_what_cannot_be_seen(kafka: Kafka, 
         people.activation["attributes"] = {"tier": "tier", "shout": "upper(name)"}
         keep_config(people)
 
-        planned = await people.command("resync", "--attributes=shout", "--dry-run")
-        assert "6  would be sent" in planned.out, planned
         resynced = await people.command("resync", "--attributes=shout")
 
         assert resynced.status == 0, resynced
@@ -104,6 +102,8 @@ async def test_who_left_by_an_edited_where_is_deleted_within_the_budget(
         people.activation["deletes"]["max"] = 2
         keep_config(people)
 
+        planned = await people.command("resync", f"--exits={old}", "--dry-run")
+        assert "3  would be deleted" in planned.out, planned
         withheld = await people.command("resync", f"--exits={old}")
         assert withheld.status == 1, withheld
         assert "3 people would be" in withheld.err
@@ -114,5 +114,3 @@ async def test_who_left_by_an_edited_where_is_deleted_within_the_budget(
 
         assert resynced.status == 0, resynced
         assert people.found.keys() == {"p0", *(f"p{number}" for number in range(4, 10))}
-        again_withheld = await people.command("resync", f"--exits={old}", "--dry-run")
-        assert "3  would be deleted" in again_withheld.out
