@@ -186,9 +186,9 @@ def _outlook_lines(name: str, outlook: Mapping[str, Any]) -> Iterator[str]:
     yield f"{name}  {outlook['mode']} of {outlook['source']} in {outlook['destination']} ({outlook['type']})"
     for difference in outlook["differences"]:
         yield f"  changes      {difference}"
-    for side, which in ((new, "it" if old is None else "the new one"), (old, "the old one")):
+    for side, which in ((new, "" if old is None else "the new one, "), (old, "the old one, ")):
         if side is not None and side["halts"]:
-            yield f"  halts        {which}: {side['halts']}"
+            yield f"  halts        {which}{side['halts']}"
     yield from _table(new, old)
     if new["delete_budget"] is not None:
         yield from _budget_lines(new["delete_budget"])
@@ -210,13 +210,13 @@ def _segment_lines(name: str, mode: str, segment: Mapping[str, Any]) -> Iterator
             "not: no row change tells it, so they stay"
         )
         if mode == "mirror":
-            yield f"               once it runs, `stream-sync resync --activation {name} --exits OLD` deletes them"
+            yield f"               once it runs, `stream-sync resync -c NEW --activation {name} --exits OLD` deletes them"
     if segment["enter"]:
         yield (
             f"  enter        {more}{segment['enter']:,} people whom only the new one has in its segment: sent with "
             "their next change"
         )
-        yield f"               once it runs, `stream-sync resync --activation {name} --all` sends them at once"
+        yield f"               once it runs, `stream-sync resync -c NEW --activation {name} --all` sends them at once"
 
 
 def _table(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[str]:

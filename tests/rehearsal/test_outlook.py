@@ -75,7 +75,7 @@ def test_the_lines_say_what_counts(tmp_path: Path) -> None:
         "5 in 1 h are allowed: they WOULD BE HELD",
         "6 people are left to delete at the end",
         "  leave        2 people",
-        "resync --activation gold --exits OLD",
+        "resync -c NEW --activation gold --exits OLD",
         "of a day's quota of 5,000",
         "silver  is gone",
         "13 of 13 updates and deletes (100.0%) tell the whole row as it was",
