@@ -32,6 +32,7 @@ check: $(VENV)/.developer ## linters, formatting, types and import rules; never 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Memory with many lanes and long backlogs is a run of its own, by hand: $(BIN)/python -m tests.bench.memory
 bench: $(VENV)/.developer ## changes a second and memory, beside a loop that only decodes; starts what it needs
 	@$(BIN)/python -m tests.rig.jars
 	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)

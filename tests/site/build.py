@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "site"
 SINGLE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "deploy/README.md", "deploy/RUNBOOK.md")
+TEST = re.compile(r"\]\(\.\./(tests/[\w/]+\.py)\)")
+"""A test that a page names; it goes along as it is."""
 FENCE = re.compile(r"```\n.*?```", re.DOTALL)
 MERMAID = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 TUTORIAL = "Your own table in the sandbox, in five minutes"
@@ -24,7 +26,9 @@ TUTORIAL = "Your own table in the sandbox, in five minutes"
 
 def lay_out(folder: Path) -> None:
     """Copies the pages, and what they link to, into an empty folder."""
-    for path in (*(ROOT / name for name in SINGLE), *(ROOT / "docs").rglob("*.md"), *(ROOT / "schemas").glob("*.json")):
+    pages = [*(ROOT / name for name in SINGLE), *(ROOT / "docs").rglob("*.md")]
+    linked = {ROOT / name for page in pages for name in TEST.findall(page.read_text(encoding="utf-8"))}
+    for path in (*pages, *linked, *(ROOT / "schemas").glob("*.json")):
         place = folder / path.relative_to(ROOT)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
