@@ -147,17 +147,21 @@ class Members:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+    async def leave(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """All of them end."""
         left = [member for member in self._all if member.is_running]
         for member in left:
             member.signal(signal.SIGCONT)
-            member.signal(signal.SIGTERM if kind is None else signal.SIGKILL)
+            member.signal(how)
         statuses = [await member.ended() for member in left]
+        assert how is signal.SIGKILL or set(statuses) <= {0}
+
+    async def __aexit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        await self.leave(signal.SIGTERM if kind is None else signal.SIGKILL)
         for member in self._all:
             member.tell(self._journals)
         if kind is None:
             assert [line for member in self._all for line in member.findings] == []
-            assert set(statuses) <= {0}
 
 
 def with_key(config: Mapping[str, Any], key: str) -> dict[str, Any]:

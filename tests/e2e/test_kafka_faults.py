@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
-import threading
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from confluent_kafka import Consumer
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -24,6 +21,7 @@ from tests.e2e.load import Load
 from tests.e2e.members import Member, Members
 from tests.e2e.service import until
 from tests.e2e.stage import ACTIVATION, Stage
+from tests.e2e.visitors import Visitors
 from tests.rig.client import Kafka
 from tests.rig.server import KafkaServer
 
@@ -70,13 +68,12 @@ async def flows(stage: Stage, requests: int = 10) -> None:
     await until(lambda: len(stage.journal.entries) >= before + requests, "changes flow")
 
 
-async def test_a_broker_that_is_killed_restarted_and_given_more_partitions_under_load(
+async def test_a_broker_is_killed_and_comes_back_and_partitions_are_added_under_load(
     stage: Stage, members: Members, server: KafkaServer
 ) -> None:
     stage.create(2)
     load = Load(stage, partitions=2)
-    for _ in range(2):
-        await members.join()
+    await members.join()
     async with load.running():
         await flows(stage)
         await asyncio.to_thread(server.kill)
@@ -85,44 +82,32 @@ async def test_a_broker_that_is_killed_restarted_and_given_more_partitions_under
         stage.add_partitions(4)
         stage.write(stage.table.insert("ann"), partition=3)
         await until(lambda: "ann" in stage.people, "the new partition is read")
-        await asyncio.to_thread(server.restart)
-        await flows(stage)
 
     await settled(stage)
     assert stage.letters(stage.dead_letters) == []
 
 
-class Visitors(threading.Thread):
-    """Consumers that join the group and leave it again within half a second, and read nothing."""
+async def test_the_coordinator_is_lost_while_the_partitions_stay(
+    stage: Stage, members: Members, server: KafkaServer
+) -> None:
+    """Of two brokers the one with the groups is killed. What was taken goes on being delivered; nothing is committed
+    until it is back."""
+    with KafkaServer(PROPERTIES, heap="256m", follows=server) as other:
+        stage.config["kafka"]["bootstrap.servers"] += f",{other.bootstrap}"
+        stage.kafka.create_on(2, stage.topic, partitions=2)
+        load = Load(stage, partitions=2)
+        member = await members.join()
+        async with load.running():
+            await flows(stage)
+            await until(lambda: bool(stage.committed), "something is committed")
+            await asyncio.to_thread(server.kill)
+            await until(lambda: "partitions_lost" in member.log.read_text(), "its session is over")
+            assert member.is_running
+            await asyncio.to_thread(server.start)
+            await flows(stage)
 
-    def __init__(self, stage: Stage, seed: int) -> None:
-        super().__init__()
-        self._stage = stage
-        self._dice = random.Random(seed)
-        self._stopping = threading.Event()
-        self.visits = 0
-
-    def run(self) -> None:
-        while not self._stopping.is_set():
-            visitor = Consumer(
-                {
-                    "bootstrap.servers": self._stage.kafka.bootstrap,
-                    "group.id": self._stage.group,
-                    "partition.assignment.strategy": "cooperative-sticky",
-                    "session.timeout.ms": int(SESSION * 1000),
-                    "enable.auto.commit": False,
-                    "log_level": 0,
-                }
-            )
-            visitor.subscribe([self._stage.topic])
-            visitor.poll(self._dice.uniform(0, 0.5))
-            visitor.close()
-            self.visits += 1
-            self._stopping.wait(self._dice.uniform(0, 0.5))
-
-    async def leave(self) -> None:
-        self._stopping.set()
-        await asyncio.to_thread(self.join)
+        await settled(stage)
+        await members.leave()
 
 
 async def test_members_that_come_and_go_twice_a_second(stage: Stage, members: Members) -> None:
@@ -132,12 +117,8 @@ async def test_members_that_come_and_go_twice_a_second(stage: Stage, members: Me
         await members.join()
     async with load.running():
         await flows(stage)
-        visitors = Visitors(stage, seed=3)
-        visitors.start()
-        try:
+        async with Visitors(stage.kafka.bootstrap, stage.group, stage.topic, SESSION, seed=3) as visitors:
             await until(lambda: visitors.visits >= 12, "many came and went")
-        finally:
-            await visitors.leave()
 
     await settled(stage)
 
@@ -169,7 +150,7 @@ async def test_a_frozen_process_sends_nothing_old_when_it_wakes(stage: Stage, me
 async def test_commits_that_are_refused_are_made_later(stage: Stage, members: Members) -> None:
     stage.create(2)
     load = Load(stage, partitions=2)
-    await members.join()
+    member = await members.join()
     admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap})
     anybody = (ResourceType.GROUP, stage.group, ResourcePatternType.LITERAL, "User:*", "*")
     refusal = AclBinding(*anybody, AclOperation.READ, AclPermissionType.DENY)
@@ -177,8 +158,8 @@ async def test_commits_that_are_refused_are_made_later(stage: Stage, members: Me
         await flows(stage)
         await until(lambda: bool(stage.committed), "something is committed")
         admin.create_acls([refusal])[refusal].result(10)
-        await flows(stage, 5)
-        await asyncio.sleep(SESSION)
+        refused = "GROUP_AUTHORIZATION_FAILED"
+        await until(lambda: refused in member.log.read_text(), "it is refused")
         which = AclBindingFilter(*anybody, AclOperation.READ, AclPermissionType.DENY)
         admin.delete_acls([which])[which].result(10)
         await flows(stage)
@@ -189,13 +170,28 @@ async def test_commits_that_are_refused_are_made_later(stage: Stage, members: Me
 async def test_a_topic_that_is_deleted_and_created_anew(stage: Stage, members: Members) -> None:
     stage.create(2)
     stage.write(stage.table.inserts(10))
-    await members.join()
+    member = await members.join()
     await settled(stage)
     admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap})
     admin.delete_topics([stage.topic])[stage.topic].result(10)
-    await until(lambda: stage.topic not in stage.kafka.topics(), "it is gone")
+    await until(lambda: "partitions_lost" in member.log.read_text(), "it is gone")
 
     stage.create(2)
     stage.write(*(stage.table.update(f"p{n}", score=n) for n in range(10)), stage.table.insert("ann"))
+
+    await settled(stage)
+
+
+async def test_what_compaction_took_is_no_gap_to_wait_for(stage: Stage, members: Members) -> None:
+    stage.create(cleanup_policy="compact", segment_ms="50", min_cleanable_dirty_ratio="0.01")
+    stage.write(stage.table.inserts(20))
+    for score in range(1, 6):
+        stage.write(*(stage.table.update(f"p{n}", score=score) for n in range(20)))
+    stage.write(stage.table.delete("p0"))
+    await until(lambda: len(stage.kafka.read_all(stage.topic)) < 100, "compaction took some")
+    await members.join()
+    await settled(stage)
+
+    stage.write(*(stage.table.update(f"p{n}", tier="gold") for n in range(1, 20)), stage.table.insert("p0"))
 
     await settled(stage)

@@ -41,11 +41,15 @@ class BrokerFailedError(Exception):
 class KafkaServer:
     """`with KafkaServer() as server:` gives a broker at `server.bootstrap`.
 
-    `properties` override or extend the broker's own (`{"auto.create.topics.enable": "true"}`).
+    `properties` override or extend the broker's own (`{"auto.create.topics.enable": "true"}`). A broker that `follows`
+    another is node 2 of its cluster: the other one is the controller, and the coordinator of all groups.
     """
 
-    def __init__(self, properties: Mapping[str, str] | None = None, heap: str = "512m") -> None:
+    def __init__(
+        self, properties: Mapping[str, str] | None = None, heap: str = "512m", follows: KafkaServer | None = None
+    ) -> None:
         self._properties = dict(properties or {})
+        self._follows = follows
         self._heap = heap
         self._port, self._controller_port = _free_ports(2)
         self._directory: Path | None = None
@@ -118,12 +122,9 @@ class KafkaServer:
 
     def _write_properties(self) -> None:
         properties = {
-            "process.roles": "broker,controller",
-            "node.id": "1",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{self._controller_port}",
+            **self._roles(),
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
             "controller.listener.names": "CONTROLLER",
-            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
             "log.dirs": f"{self._config.parent / 'data'}",
             # A topic that nobody created is a fault of the service or the test: it must show.
             "auto.create.topics.enable": "false",
@@ -142,6 +143,20 @@ class KafkaServer:
             **self._properties,
         }
         self._config.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+
+    def _roles(self) -> dict[str, str]:
+        own, controller = f"PLAINTEXT://127.0.0.1:{self._port}", f"127.0.0.1:{self._controller_port}"
+        if self._follows is not None:
+            voters = f"1@127.0.0.1:{self._follows._controller_port}"
+            return {
+                "process.roles": "broker", "node.id": "2", "listeners": own, "controller.quorum.voters": voters,
+            }  # fmt: skip
+        return {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "listeners": f"{own},CONTROLLER://{controller}",
+            "controller.quorum.voters": f"1@{controller}",
+        }
 
     def _java(self, main: str, *flags: str) -> list[str]:
         logging = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"]

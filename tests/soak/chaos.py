@@ -17,9 +17,10 @@ from collections.abc import Sequence
 
 from stream_sync.sandbox.faults import Faults
 from tests.e2e.members import Member
+from tests.e2e.visitors import Visitors
 from tests.oracle.destination import Account
 from tests.soak.source import POISON
-from tests.soak.world import PARTITIONS, REFUSED, TOPIC, World
+from tests.soak.world import NAME, PARTITIONS, REFUSED, SESSION_MS, TOPIC, World
 
 MEMBERS = 3
 KINDS = {
@@ -27,6 +28,7 @@ KINDS = {
     "term": 26,
     "freeze": 10,
     "join and leave": 8,
+    "visitors": 3,
     "broker killed": 1.5,
     "broker restarted": 1.5,
     "transaction": 4,
@@ -50,6 +52,7 @@ SPOILT = {
     "not the vendor": Faults(junk=1.0),
 }
 MOST_RESTARTS = 20
+VISITS_SECONDS = 10.0
 LONGEST_FREEZE = 9.0
 """Seconds: beyond the session time-out and the poll interval."""
 
@@ -122,6 +125,8 @@ class Chaos:
                 await self._of_member(kind, dice)
             case "join and leave":
                 await self._join(dice)
+            case "visitors":
+                await self._visit(dice)
             case "broker killed" | "broker restarted":
                 await self._of_broker(kind, dice)
             case "transaction" | "transaction aborted":
@@ -165,6 +170,14 @@ class Chaos:
         self.done[kind] += 1
         member.signal(signal.SIGKILL if kind == "kill" else signal.SIGTERM)
         await self._see_out(member, kind)
+
+    async def _visit(self, dice: random.Random) -> None:
+        """Rebalances twice a second for a while."""
+        group = f"{NAME}.{dice.choice(tuple(self.world.accounts))}"
+        bootstrap, session = self.world.server.bootstrap, SESSION_MS / 1000
+        async with Visitors(bootstrap, group, TOPIC, session, dice.randrange(1000)) as visitors:
+            await asyncio.sleep(VISITS_SECONDS)
+        self.done["visitors"] += visitors.visits
 
     async def _see_out(self, member: Member, kind: str) -> None:
         status = await member.ended()

@@ -88,17 +88,18 @@ class World:
         return {who: {name: row[name] for name in ATTRIBUTES if row[name] is not None} for who, row in people.items()}
 
     def wrong(self, mode: str, *, poisoned: bool = False) -> list[str]:
-        """Where an account is not as it must be; `poisoned`: those whose rows were ever refused are left out."""
+        """Where an account is not as it must be; `poisoned`: those whose rows were ever refused are left out, otherwise
+        only those of them whose row is gone, so that no replay can send it."""
         people = {
             who: {name: value for name, value in person.items() if name != "external_id"}
             for who, person in self.accounts[mode].people.items()
         }
-        expected = self.expected(mode)
-        if poisoned:
-            ill = self.source.poisoned
-            people, expected = (
-                {who: each for who, each in some.items() if who not in ill} for some in (people, expected)
-            )
+        ill = self.source.poisoned
+        if not poisoned:
+            ill = set() if mode == "mirror" else ill - self.source.rows.keys()
+        people, expected = (
+            {who: each for who, each in some.items() if who not in ill} for some in (people, self.expected(mode))
+        )
         return differences(expected, people)
 
     def is_committed(self) -> bool:
