@@ -49,7 +49,13 @@ def config() -> str:
     for path, model in _inner(Config, ""):
         if model not in seen:
             seen.add(model)
-            parts += _model(f"`{path}`", model)
+            kind = model.model_fields.get("type")
+            of = (
+                f" with `type: {get_args(kind.annotation)[0]}`"
+                if kind and get_origin(kind.annotation) is Literal
+                else ""
+            )
+            parts += _model(f"`{path}`{of}", model)
     for kind, load in sorted(installed(DISTRIBUTION).items()):
         parts += _model(f"`destinations.NAME` with `type: {kind}`", load().Settings)
     return "\n\n".join(parts) + "\n"
