@@ -49,13 +49,7 @@ def config() -> str:
     for path, model in _inner(Config, ""):
         if model not in seen:
             seen.add(model)
-            kind = model.model_fields.get("type")
-            of = (
-                f" with `type: {get_args(kind.annotation)[0]}`"
-                if kind and get_origin(kind.annotation) is Literal
-                else ""
-            )
-            parts += _model(f"`{path}`{of}", model)
+            parts += _model(f"`{path}`{_kind(model)}", model)
     for kind, load in sorted(installed(DISTRIBUTION).items()):
         parts += _model(f"`destinations.NAME` with `type: {kind}`", load().Settings)
     return "\n\n".join(parts) + "\n"
@@ -69,6 +63,13 @@ def _model(title: str, model: type[BaseModel]) -> list[str]:
         name = field.alias or inner
         rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {_cell(told.get(name, ''))} |")
     return [f"## {title}", *([" ".join(about.split())] if about else []), "\n".join(rows)]
+
+
+def _kind(model: type[BaseModel]) -> str:
+    field = model.model_fields.get("type")
+    if field is None or get_origin(field.annotation) is not Literal:
+        return ""
+    return f" with `type: {get_args(field.annotation)[0]}`"
 
 
 def _inner(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
