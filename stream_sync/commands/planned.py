@@ -140,7 +140,7 @@ def _load(load: Load) -> dict[str, Any]:
         "fewest": load.fewest,
         "most": load.most,
         "rate": str(load.rate),
-        "seconds": round(load.seconds(load.most), 3),
+        "seconds": round(load.seconds(load.most), 6),
         "data_points": load.data_points,
         "quota_a_day": load.a_day,
         "quota_days": None if load.a_day is None else round(load.most / load.a_day, 4),
@@ -204,19 +204,20 @@ def _outlook_lines(name: str, outlook: Mapping[str, Any]) -> Iterator[str]:
 
 def _segment_lines(name: str, mode: str, segment: Mapping[str, Any]) -> Iterator[str]:
     more = "at least " if segment["more"] else ""
+    resync = f"stream-sync resync -c NEW --activation {name}"
     if segment["leave"]:
         yield (
             f"  leave        {more}{segment['leave']:,} people whom the old one has in its segment and the new one has "
             "not: no row change tells it, so they stay"
         )
         if mode == "mirror":
-            yield f"               once it runs, `stream-sync resync -c NEW --activation {name} --exits OLD` deletes them"
+            yield f"               once it runs `{resync} --exits OLD` deletes them"
     if segment["enter"]:
         yield (
             f"  enter        {more}{segment['enter']:,} people whom only the new one has in its segment: sent with "
             "their next change"
         )
-        yield f"               once it runs, `stream-sync resync -c NEW --activation {name} --all` sends them at once"
+        yield f"               once it runs `{resync} --all` sends them at once"
 
 
 def _table(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[str]:
