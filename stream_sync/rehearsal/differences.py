@@ -54,7 +54,7 @@ def _account(found: Activated) -> tuple[str, ...]:
 
 
 def _text(where: str | None) -> str:
-    return "everybody" if where is None else where
+    return "everybody" if where is None else " ".join(where.split())
 
 
 def _listed(mapping: Mapping[str, str]) -> str:
