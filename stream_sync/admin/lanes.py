@@ -26,6 +26,7 @@ from stream_sync.observability.table import METRICS, PREFIX
 
 COUNT_AGAIN_SECONDS = 20.0
 IDLE_SECONDS = 25.0
+FRESH_SECONDS = 0.5
 _READ = frozenset(
     {
         "records_total", "outcomes_total", "requests_total", "freshness_seconds", "oldest_pending_seconds",
@@ -84,6 +85,8 @@ class Lanes:
         self._console = console
         self._histories: dict[str, History] = {}
         self._asked = asyncio.Event()
+        self._latest: Samples | None = None
+        self._latest_at = 0.0
         self._open: dict[str, int] = {}
         self._counted_at = float("-inf")
         self._counting: asyncio.Task[None] | None = None
@@ -111,7 +114,7 @@ class Lanes:
     def now(self) -> views.Lanes:
         """All lanes as they are now."""
         self._asked.set()
-        samples = Samples(self._registry)
+        samples = self._fresh()
         status = self._status()
         self._count_again(list(status))
         return views.Lanes(
@@ -121,6 +124,13 @@ class Lanes:
             console=self._console,
             lanes=[self._view(name, standing, samples) for name, standing in status.items()],
         )
+
+    def _fresh(self) -> Samples:
+        """Not older than a moment, however many look."""
+        now = time.monotonic()
+        if self._latest is None or now - self._latest_at >= FRESH_SECONDS:
+            self._latest, self._latest_at = Samples(self._registry), now
+        return self._latest
 
     def _view(self, name: str, standing: LaneStatus, samples: Samples) -> views.Lane:
         activation = self._config.activations[name]

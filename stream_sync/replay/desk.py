@@ -5,6 +5,7 @@ Invariants: what is opened here is closed here; two commands at once do no harm 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol, Self
 
@@ -118,7 +119,7 @@ class Desk:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._sender.__aexit__()
-        self._held.close()
+        await asyncio.to_thread(self._held.close)
         self._producer.close()
         await self._wiring.close()
         for forward in self._forwards:

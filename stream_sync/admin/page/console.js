@@ -10,9 +10,10 @@ import { showDetail } from "./letters.js";
 
 const EVERY_MS = 2000;
 
+// The activation that the address names: `#/gold`.
 function chosen() {
   try {
-    return decodeURIComponent(location.hash.slice(1));
+    return location.hash.startsWith("#/") ? decodeURIComponent(location.hash.slice(2)) : "";
   } catch {
     return "";
   }

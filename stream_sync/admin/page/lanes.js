@@ -12,7 +12,7 @@ export function showLanes(told, shown, refresh) {
 }
 
 function card(lane, writes, isShown, refresh) {
-  const link = element("a", { href: `#${encodeURIComponent(lane.activation)}`, "data-key": `open ${lane.activation}` }, lane.activation);
+  const link = element("a", { href: `#/${encodeURIComponent(lane.activation)}`, "data-key": `open ${lane.activation}` }, lane.activation);
   return element("article", { class: isShown ? "lane shown" : "lane" },
     element("h3", {}, link, state(lane.state)),
     element("p", { class: "dim" }, `${lane.topic} → ${lane.destination}, ${lane.mode}`),
