@@ -17,7 +17,7 @@ from stream_sync.sandbox.faults import NONE, Faults
 from tests.e2e.service import until
 from tests.e2e.stage import Stage
 
-KILLS = 5
+ENDS = (signal.SIGKILL, signal.SIGTERM) * 3
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -78,7 +78,7 @@ async def test_a_second_signal_ends_at_once(stage: Stage) -> None:
         assert await running.ended(5) == 130
 
 
-async def test_a_process_killed_at_any_moment_loses_nothing(stage: Stage) -> None:
+async def test_a_process_ended_at_any_moment_loses_nothing(stage: Stage) -> None:
     dice = random.Random(4)
     table = stage.table
     stage.create(2)
@@ -87,7 +87,7 @@ async def test_a_process_killed_at_any_moment_loses_nothing(stage: Stage) -> Non
     stage.braze["in_flight"] = 2
     stage.workspace.faults = Faults(latency=0.03)
     stage.write(table.inserts(60))
-    for _ in range(KILLS):
+    for how in ENDS:
         alive = sorted(table.rows)
         stage.write(*(table.update(who, score=dice.randrange(100)) for who in dice.sample(alive, 25)))
         stage.write(*(table.delete(who) for who in dice.sample(alive, 3)))
@@ -96,8 +96,8 @@ async def test_a_process_killed_at_any_moment_loses_nothing(stage: Stage) -> Non
         async with stage.process() as running:
             wanted = before + dice.randrange(1, 15)
             await until(lambda wanted=wanted: len(stage.journal.entries) >= wanted, "so many requests")  # type: ignore[misc]
-            running.process.kill()
-            await running.ended()
+            running.process.send_signal(how)
+            assert await running.ended() == (0 if how is signal.SIGTERM else -signal.SIGKILL), running.log
 
     await stage.catch_up()
 
