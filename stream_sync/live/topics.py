@@ -18,6 +18,8 @@ from stream_sync.kafka.look import Cluster, NotReachedError, RefusedError, Topic
 from stream_sync.kafka.outcomes import RETENTION_MS as OUTCOMES_RETENTION_MS
 from stream_sync.kafka.outcomes import topic_of as outcomes_topic
 from stream_sync.kafka.properties import admin_properties, consumer_properties
+from stream_sync.kafka.warned import RETENTION_MS as WARNINGS_RETENTION_MS
+from stream_sync.kafka.warned import topic_of as warnings_topic
 from stream_sync.live.accounts import LookedAtRegistry
 from stream_sync.live.findings import Finding
 from stream_sync.live.records import look_at_records
@@ -108,6 +110,11 @@ def _kept_topics(name: str, config: Config, cluster: Cluster, topics: Mapping[st
     if activation.outcomes is not None:
         place = ("activations", name, "outcomes")
         found += _told(place, outcomes_topic(config.name, name), OUTCOMES_RETENTION_MS, partitions, cluster, topics)
+    if activation.warnings is not None:
+        place = ("activations", name, "warnings")
+        told = _told(place, warnings_topic(config.name, name), WARNINGS_RETENTION_MS, partitions, cluster, topics)
+        # The log and the people whom it names are told all the same.
+        found += [Finding("note" if each.kind == "problem" else each.kind, each.place, each.message) for each in told]
     return found
 
 
