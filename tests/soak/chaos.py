@@ -129,10 +129,12 @@ class Chaos:
                 await self._visit(dice)
             case "broker killed" | "broker restarted":
                 await self._of_broker(kind, dice)
-            case "transaction" | "transaction aborted":
+            case "transaction" | "transaction aborted" if not self._broker.locked():
                 async with self._broker:
                     self.done[kind] += 1
                     await self.world.source.transact(commit=kind == "transaction")
+            case "transaction" | "transaction aborted":
+                pass
             case _:
                 await self._spoil(kind, dice)
 
@@ -186,6 +188,8 @@ class Chaos:
             self.world.source.failures.append(f"{member.log.name}: SIGTERM ended it with status {status}")
 
     async def _of_broker(self, kind: str, dice: random.Random) -> None:
+        if self._broker.locked():
+            return
         async with self._broker:
             self.done[kind] += 1
             since = time.monotonic()
