@@ -10,6 +10,8 @@ import pytest
 from tests.simulation.world import World, simulate
 
 PEOPLE = 40
+MOST, PER = 8, 600.0
+"""The delete budget of some storms."""
 
 
 async def storm(world: World, *, seconds: float, deletes: bool) -> None:
@@ -64,8 +66,17 @@ async def _something_happens(world: World) -> None:
             pass
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_storm_loses_nothing_and_turns_nothing_round(seed: int) -> None:
     world = World(seed)
     simulate(world, lambda world: storm(world, seconds=40.0, deletes=seed % 2 == 0))
     assert world.wrong == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_storm_deletes_nobody_beyond_the_budget(seed: int) -> None:
+    world = World(seed, max=MOST, per=PER)
+    simulate(world, lambda world: storm(world, seconds=40.0, deletes=True))
+    assert world.wrong == []
+    assert world.most_deleted_within(PER) <= MOST
+    assert len(world.account.deleted) + len(world.letters["lane0"].held) > MOST
