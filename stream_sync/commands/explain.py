@@ -20,7 +20,7 @@ from stream_sync.commands.output import note, result
 from stream_sync.config.settings import Config
 from stream_sync.explain.answer import OPS, answer, became, decided, side, utc
 from stream_sync.explain.explaining import Explained, Explaining, Explanation
-from stream_sync.explain.history import NOT_THERE, Entry, Moved
+from stream_sync.explain.history import NOT_KNOWN, NOT_THERE, Entry, Moved
 from stream_sync.kafka.outcomes import Told
 from stream_sync.kafka.put_aside import Letter
 from stream_sync.model import Sent
@@ -132,8 +132,8 @@ def _arrow(moved: Moved, *, show: bool) -> str:
 
 
 def _value(value: Sent, *, show: bool) -> str:
-    if value is NOT_THERE:
-        return "-"
+    if value is NOT_THERE or value is NOT_KNOWN:
+        return "-" if value is NOT_THERE else "?"
     return "NULL" if value is None else encode(value).decode() if show else MASK
 
 

@@ -34,6 +34,8 @@ from stream_sync.routing.verdict import Judge, Verdict
 Found = Decision | Undecodable | NotAChange
 NOT_THERE = object()
 """Stands for a value that the row does not have, or that is not sent."""
+NOT_KNOWN = object()
+"""Stands for what a value was before an update that does not tell."""
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -47,7 +49,8 @@ class Moved(msgspec.Struct, frozen=True):
     @property
     def is_sent_otherwise(self) -> bool:
         """Whether it changed in the form sent; else only what it is worked out from did."""
-        return self.before is NOT_THERE or self.after is NOT_THERE or not are_same(self.before, self.after)
+        unlike_any = (NOT_THERE, NOT_KNOWN)
+        return self.before in unlike_any or self.after in unlike_any or not are_same(self.before, self.after)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -108,12 +111,13 @@ class Historian:
         columns, after = change.columns, change.after
         before = change.before if self._before_full else None
         was, now = self._values(columns, before), self._values(columns, after)
+        absent = NOT_KNOWN if before is None and change.op == "u" else NOT_THERE
         moved = []
         for target in self._plan.targets:
             read = columns.raws(target.expression.columns)
             inputs_differ = before is None or after is None or read(before) != read(after)
             if inputs_differ and (target.name in was or target.name in now):
-                values = was.get(target.name, NOT_THERE), now.get(target.name, NOT_THERE)
+                values = was.get(target.name, absent), now.get(target.name, NOT_THERE)
                 moved.append(Moved(target.name, target.expression.text, *values))
         return moved
 

@@ -9,7 +9,7 @@ import pytest
 from stream_sync.explain.answer import answer, became
 from stream_sync.explain.delivery import Delivery
 from stream_sync.explain.explaining import Explained, Explanation
-from stream_sync.explain.history import Historian
+from stream_sync.explain.history import NOT_KNOWN, Historian
 from stream_sync.kafka.outcomes import Told
 from stream_sync.kafka.put_aside import Letter
 from stream_sync.model import Mode
@@ -87,6 +87,12 @@ def test_the_last_line_tells_how_it_went(delivery: Delivery, words: str) -> None
 
     assert words in answer(explanation, "mirror")
     assert became((0, 0), delivery)
+
+
+def test_what_an_update_without_its_before_image_was_is_not_known() -> None:
+    (only,) = explained("upsert", updated(None, ANN), where=None, before="key").records
+
+    assert {(moved.name, moved.before is NOT_KNOWN) for moved in only.entry.moved} == {("ltv", True), ("name", True)}
 
 
 def test_what_changed_nothing_may_have_been_sent_all_the_same() -> None:
