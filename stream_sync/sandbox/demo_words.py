@@ -82,7 +82,7 @@ def tell_where_next(console: Console, folder: Path) -> None:
             "its config": f"{folder / CONFIG}",
             "check it": f"{program} validate -c {folder / CONFIG}",
             "look at the people": f"{program} demo --keep-going",
-            "plan an edit": "the same: it says how, while its Kafka is there",
+            "plan, explain": "the same: it names the commands, which work while its Kafka is there",
             "what was shown": "docs/demo.md",
             "your own table": "README.md, then docs/config.md",
         },
