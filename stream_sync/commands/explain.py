@@ -82,7 +82,7 @@ def execute(args: argparse.Namespace) -> int:
 
 
 async def _explain(args: argparse.Namespace, config: Config) -> Explanation:
-    with watching() as watch:
+    with watching(sends=False) as watch:
         async with Explaining(config, args.activation, watch, args.since, max(1, args.limit)) as explaining:
             if args.id is not None:
                 return await explaining.by_person(args.id)

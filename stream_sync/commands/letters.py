@@ -30,6 +30,7 @@ from stream_sync.observability import logs
 from stream_sync.replay.selection import Selection, hidden
 
 LINES = 50
+SENT = ", {task.fields[sent]} people sent"
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -127,10 +128,10 @@ class Watching:
 
 
 @contextmanager
-def watching() -> Iterator[Watching]:
-    """Shows how far it is while the block runs, where somebody watches."""
+def watching(*, sends: bool = True) -> Iterator[Watching]:
+    """Shows how far it is while the block runs, where somebody watches. `sends`: whether anybody is sent."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.fields[read]} records read, {task.fields[sent]} people sent"))
+    columns = (SpinnerColumn(), TextColumn("{task.fields[read]} records read" + SENT * sends))
     with Progress(
         *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
     ) as progress:
