@@ -19,7 +19,7 @@ from tests.deploy.alerts import RULES
 from tests.deploy.tools import tool
 from tests.e2e.service import until
 
-START_LIMIT = 20.0
+START_LIMIT = 60.0
 """Seconds."""
 
 

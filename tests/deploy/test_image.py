@@ -7,6 +7,7 @@ import contextlib
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import requires, version
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.e2e.service import until
 
 MOST_MEGABYTES = 250
 USER = "65532:65532"
-LIMIT = 60.0
+LIMIT = 120.0
 """Seconds."""
 # The root is what the image holds, read-only; the config is a file of it, as a mounted ConfigMap would be.
 _IN_THE_IMAGE = (
@@ -97,6 +98,7 @@ def test_it_is_small() -> None:
 
 async def test_it_starts_on_a_read_only_root_syncs_and_ends_in_order(tmp_path: Path) -> None:
     found, port = image(), free_port()
+    must_mount()
     with Broker(TOPICS) as broker:
         async with Sandbox() as sandbox:
             stage = Stage(broker, sandbox, seed=1)
@@ -113,6 +115,12 @@ async def test_it_starts_on_a_read_only_root_syncs_and_ends_in_order(tmp_path: P
                 service.send_signal(signal.SIGTERM)
                 assert await asyncio.wait_for(service.wait(), LIMIT) == 0
             assert [verdict.differences for verdict in stage.verdicts([])] == [[], [], [], []]
+
+
+def must_mount() -> None:
+    """Skips the test where this user may not mount anything."""
+    if subprocess.run([tool("unshare"), "--mount", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("a root that is read-only needs mounts, which are not allowed here")
 
 
 def put_config(folder: Path, text: str) -> None:

@@ -21,7 +21,7 @@ from tests.deploy.prometheus import Prometheus, prometheus
 from tests.deploy.tools import tool
 from tests.e2e.service import Running, service, until
 
-LIMIT = 60.0
+LIMIT = 120.0
 """Seconds."""
 CHANGES_A_TURN = 10
 TURN_SECONDS = 0.25
@@ -56,7 +56,7 @@ async def address(running: Running) -> str:
         found = re.search(r'"address": ?"http://([^"]+)"', running.log)
         return found is not None
 
-    await until(listens, "the service listens")
+    await until(listens, "the service listens", LIMIT)
     assert found is not None
     return found[1]
 
@@ -95,7 +95,9 @@ async def all_answer(asked: Prometheus) -> None:
     assert [(rule["name"], rule["lastError"]) for rule in kept if rule["health"] == "err"] == []
     assert {rule["name"] for rule in kept if rule["type"] == "alerting"} == set(alerts())
     # From a table's row that nobody takes to somebody's attention.
-    await until(lambda: is_firing(asked, "StreamSyncDeadLetters"), "the alert of the row that no destination takes")
+    await until(
+        lambda: is_firing(asked, "StreamSyncDeadLetters"), "the alert of the row that no destination takes", LIMIT
+    )
     lanes = {series["metric"]["activation"] for series in await asked.ask("stream_sync_lane_state == 1")}
     assert lanes == {lane.activation for lane in LANES}
 

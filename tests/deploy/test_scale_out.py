@@ -21,6 +21,8 @@ MOST, WINDOW = 30, 1.0
 ENOUGH = 25
 """Requests of a process that show that it takes its part."""
 LOOK_SECONDS = 0.01
+LIMIT = 120.0
+"""Seconds: three processes start at once, perhaps on a crowded machine."""
 
 
 @pytest.fixture
@@ -48,8 +50,8 @@ async def test_processes_join_and_leave_and_the_destination_sees_one_sender_in_o
         alone = len(stage.journal.entries)
         await each_sends(stage, [first])
 
-    await until(lambda: stage.wrong == [], "all are as the table says")
-    await until(lambda: stage.is_committed_to_the_end, "all is committed")
+    await until(lambda: stage.wrong == [], "all are as the table says", LIMIT)
+    await until(lambda: stage.is_committed_to_the_end, "all is committed", LIMIT)
     assert {entry.who for entry in stage.journal.entries[alone:]} == {first.key}
     times = [entry.arrived for entry in stage.requests()]
     assert most_within(times, WINDOW) <= MOST * (1 + late.most / WINDOW)
@@ -66,7 +68,7 @@ async def each_sends(stage: Stage, members: Sequence[Member]) -> None:
         senders = [entry.who for entry in stage.journal.entries[since:]]
         return all(senders.count(member.key) >= ENOUGH for member in members)
 
-    await until(sent, f"{len(members)} processes send")
+    await until(sent, f"{len(members)} processes send", LIMIT)
 
 
 def most_within(times: Sequence[float], window: float) -> int:
