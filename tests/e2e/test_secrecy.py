@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from stream_sync import cli
+from stream_sync.config.secrets import secrets_in
 from stream_sync.sandbox.debezium import Written
 from stream_sync.sandbox.server import VENDORS, Sandbox, Vendor
 from stream_sync.sandbox.workspace import Answer, Workspace
 from tests.e2e.service import service, until
-from tests.e2e.stage import TYPES, Warehouse
+from tests.e2e.stage import TYPES, Stage, Warehouse
 from tests.rig.client import Kafka, Outgoing
 
 SECRET, PERSON = "canary-secret", "canary-person"
@@ -32,6 +35,17 @@ BAD_RECORDS = [
     Outgoing(b"canary-person", b'{"op":"c","before":null,"after":{"id":"canary-person","score":"canary-person"}}'),
     Outgoing(None, b'{"op":"d","before":{"id":"canary-person"},"after":null}', [("canary-person", b"canary-person")]),
 ]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Commands set it up for their own stderr, which here is one test's."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 class Echoing:
@@ -186,3 +200,25 @@ async def test_nothing_is_told_of_secrets_and_people(
         assert what, f"{where} says nothing at all"
         assert SECRET not in what, f"a secret is told by {where}"
         assert PERSON not in what, f"a person is told of by {where}"
+
+
+async def test_a_key_that_was_swapped_is_used_before_the_old_one_is_refused(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream_sync.app.SECRETS_SECONDS", 0.05)
+    key = tmp_path / "key"
+    key.write_text("the-old-key")
+    stage.braze["api_key"] = f"${{file:{key}}}"
+    stage.workspace.key = "the-old-key"
+    stage.create()
+    stage.write(stage.table.insert("ann"))
+    async with stage.inside() as running:
+        await until(lambda: stage.wrong == [], "all is well at first")
+        (secret,) = secrets_in(running._service._config)
+
+        key.write_text("the-new-key")
+        await until(lambda: secret.reveal() == "the-new-key", "it is read")
+        stage.workspace.key = "the-new-key"
+        stage.write(stage.table.update("ann", score=1), stage.table.insert("bob"))
+        await until(lambda: stage.wrong == [], "it is used")
+    assert {entry.status for entry in stage.requests()} == {201}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
 from typing import Any
 
@@ -119,6 +120,14 @@ async def test_a_reply_comes_whole_and_a_body_of_a_megabyte_too() -> None:
     reply = await outcome_of(answering(response("201 Created", body, "X-One: two")))
     assert isinstance(reply, Reply)
     assert (reply.status, reply.body, reply.headers["x-one"]) == (201, body, "two")
+
+
+async def test_what_is_compressed_is_not_blown_up() -> None:
+    """It was not asked for: 50 kB of it would be 50 MB."""
+    bomb = gzip.compress(bytes(50_000_000), compresslevel=9)
+    reply = await outcome_of(answering(response("200 OK", bomb, "Content-Encoding: gzip")))
+    assert isinstance(reply, Reply)
+    assert reply.body == bomb
 
 
 async def test_only_the_headers_that_are_needed_are_sent() -> None:
