@@ -55,6 +55,11 @@ class Member:
     def is_running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether it owns, or owned, partitions."""
+        return '"partitions_assigned"' in self.log.read_text(errors="replace")
+
     async def start(self) -> None:
         with self.log.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(

@@ -20,7 +20,7 @@ from tests.e2e.members import Member
 from tests.e2e.visitors import Visitors
 from tests.oracle.destination import Account
 from tests.soak.source import POISON
-from tests.soak.world import NAME, PARTITIONS, REFUSED, SESSION_MS, TOPIC, World
+from tests.soak.world import NAME, PARTITIONS, REFUSED, SESSION_MS, TOPIC, World, until
 
 MEMBERS = 3
 KINDS = {
@@ -53,6 +53,9 @@ SPOILT = {
 }
 MOST_RESTARTS = 20
 VISITS_SECONDS = 10.0
+JOINED = 0.75
+"""The share of the processes that live to own partitions."""
+JOIN_LIMIT = 60.0
 LONGEST_FREEZE = 9.0
 """Seconds: beyond the session time-out and the poll interval."""
 
@@ -153,9 +156,15 @@ class Chaos:
             await self._see_out(member, kind)
             await asyncio.sleep(dice.uniform(0, 1))
             self._slots[place] = await self._new_member()
-            # From the start of the interpreter on, any moment is one to be ended at.
-            await asyncio.sleep(dice.uniform(0, 4))
+            await self._live(self._slots[place], dice)
         self._busy.discard(place)
+
+    @staticmethod
+    async def _live(member: Member, dice: random.Random) -> None:
+        """Until it may be ended: any moment from the interpreter's start on is one, but most are after it joined."""
+        if dice.random() < JOINED:
+            await until(lambda: member.has_joined or not member.is_running, JOIN_LIMIT)
+        await asyncio.sleep(dice.uniform(0, 4))
 
     async def _freeze(self, member: Member, seconds: float) -> None:
         since = time.monotonic()
@@ -167,7 +176,7 @@ class Chaos:
     async def _join(self, dice: random.Random) -> None:
         self.done["join and leave"] += 1
         member = await self._new_member()
-        await asyncio.sleep(dice.uniform(0, 6))
+        await self._live(member, dice)
         kind = dice.choice(("kill", "term"))
         self.done[kind] += 1
         member.signal(signal.SIGKILL if kind == "kill" else signal.SIGTERM)
