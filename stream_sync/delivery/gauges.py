@@ -13,6 +13,10 @@ from stream_sync.observability.metrics import LaneMetrics
 FEW = 100
 """People of the backlog that are looked at: they are in the order in which they came, but for failed attempts."""
 
+MANY = 1000
+"""Records: more than the lane takes at once. While so many wait in Kafka it is the reading that is slow, even if they
+concern nobody."""
+
 
 def measure(
     metrics: LaneMetrics,
@@ -23,9 +27,11 @@ def measure(
     wall: float,
     *,
     idle: bool = False,
+    unread: int = 0,
 ) -> None:
     """Sets the gauges. `sent`: the intents of the requests under way; `now` in monotonic seconds and `wall` in those
-    since 1970; `idle`: whether its schedule, or a person, lets the lane rest.
+    since 1970; `idle`: whether its schedule, or a person, lets the lane rest; `unread`: records in Kafka that it
+    could take now.
 
     A change is as old as its commit at the source; as its time here where that is not known, or its clock is ahead.
     """
@@ -43,7 +49,7 @@ def measure(
     elif ready and not gate.may_start(now):
         # All that may be under way at once is, and waits for answers.
         metrics.limited_by("destination")
-    elif ready:
+    elif ready or unread > MANY:
         metrics.limited_by("cpu")
     else:
         metrics.limited_by("source")

@@ -51,6 +51,7 @@ class Upkeep:
 
     async def tick(self, consumer: Consumer) -> None:
         """Every second."""
+        lag = 0
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = asyncio.get_running_loop().time()
@@ -59,13 +60,14 @@ class Upkeep:
             self._notices.flush(now)
             idle = self._runs.look(consumer) is not None
             sent = self._dispatch.sent()
-            measure(self._metrics, self._backlog, sent, self._destination, now, self._clock(), idle=idle)
+            unread = lag if self._standing.reason is None else 0
+            measure(self._metrics, self._backlog, sent, self._destination, now, self._clock(), idle=idle, unread=unread)
             self._dispatch.wake()
+            lag = 0  # without partitions it is somebody else's
             if consumer.assigned:
                 await consumer.commit()
-                self._metrics.lag(await consumer.lag(ask=self._standing.reason is not None))
-            else:
-                self._metrics.lag(0)  # somebody else's now
+                lag = await consumer.lag(ask=self._standing.reason is not None)
+            self._metrics.lag(lag)
 
     async def look(self) -> None:
         """Reads the latch: every LOOK_SECONDS, and soon after the guard asked for it."""

@@ -49,8 +49,8 @@ class Shown:
         self.metrics = metrics.lane("gold")
         self.lane = Lane()
 
-    def measure(self, *, idle: bool = False) -> None:
-        measure(self.metrics, self.lane.backlog, (), self.destination, self.lane.now, WALL, idle=idle)
+    def measure(self, *, idle: bool = False, unread: int = 0) -> None:
+        measure(self.metrics, self.lane.backlog, (), self.destination, self.lane.now, WALL, idle=idle, unread=unread)
 
     def value(self, name: str, **labels: str) -> float | None:
         return self._registry.get_sample_value(f"stream_sync_{name}", {"activation": "gold", **labels})
@@ -58,6 +58,10 @@ class Shown:
     @property
     def limited_by(self) -> str:
         self.measure()
+        return self.told
+
+    @property
+    def told(self) -> str:
         (by,) = [by for by in BOUNDS if self.value("limited_by", by=by)]
         return by
 
@@ -108,3 +112,11 @@ def test_a_destination_that_is_down_or_asked_to_wait_bounds_it(shown: Shown) -> 
     shown.destination.gate.failed(shown.lane.now, None)
 
     assert shown.limited_by == "destination"
+
+
+def test_records_that_concern_nobody_and_wait_to_be_read_wait_for_the_processor(shown: Shown) -> None:
+    shown.measure(unread=50_000)
+    assert shown.told == "cpu"
+
+    shown.measure(unread=50_000, idle=True)
+    assert shown.told == "schedule"
