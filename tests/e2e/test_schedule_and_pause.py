@@ -51,7 +51,7 @@ async def lane(stage: Stage, url: str) -> dict[str, Any]:
 
 
 async def test_between_its_runs_a_lane_waits_and_a_run_sends_each_person_once_and_then_who_left(stage: Stage) -> None:
-    stage.activation["schedule"] = {"every": "8s"}
+    stage.activation["schedule"] = {"every": "12s"}
     stage.activation["deletes"]["after"] = "500ms"
     with_console(stage)
     table = stage.table
@@ -63,10 +63,7 @@ async def test_between_its_runs_a_lane_waits_and_a_run_sends_each_person_once_an
         before = len(stage.requests())
         stage.write(*(table.update("p1", score=score) for score in range(1, 6)), table.delete("p2"))
 
-        waiting = await lane(stage, url)
-        assert (waiting["state"], waiting["reason"]) == ("waiting", "schedule")
-        assert waiting["next_run"]
-        assert waiting["limits"]["limited_by"] == "schedule"
+        await until(lambda: is_between_runs(stage, url), "it waits for its next run")
         shown = await command(stage, "status", "--url", url)
         assert "waiting (schedule)" in shown.out
         assert len(stage.requests()) == before
@@ -107,17 +104,24 @@ async def test_a_paused_activation_takes_and_sends_nothing_until_it_is_resumed(s
         await until(lambda: stage.is_committed_to_the_end, "all is delivered")
         again = await command(stage, "pause", "--url", url)
         assert again.out.startswith(f"{ACTIVATION}: paused")
+        await until(lambda: is_paused(stage, url, lag=0), "it takes no more")
         before = len(stage.requests())
         stage.write(table.update("p1", score=9))
-        await until(lambda: lag_of(stage, url), "the backlog in Kafka is told")
+        await until(lambda: is_paused(stage, url, lag=1), "the backlog in Kafka is told")
         assert len(stage.requests()) == before
         await command(stage, "resume", "--url", url)
         await until(lambda: stage.wrong == [], "it goes on")
 
 
-async def lag_of(stage: Stage, url: str) -> bool:
+async def is_between_runs(stage: Stage, url: str) -> bool:
     found = await lane(stage, url)
-    return (found["state"], found["lag"]) == ("paused", 1)
+    told = found["state"], found["reason"], found["limits"]["limited_by"]
+    return told == ("waiting", "schedule", "schedule") and found["next_run"] is not None
+
+
+async def is_paused(stage: Stage, url: str, *, lag: int) -> bool:
+    found = await lane(stage, url)
+    return (found["state"], found["lag"]) == ("paused", lag)
 
 
 async def test_whom_nobody_can_ask_is_said_in_words(stage: Stage) -> None:
