@@ -13,6 +13,7 @@ from stream_sync.codes import EVENTS, WARNINGS
 from stream_sync.notify.digest import Digest
 
 _CODES = {code.code: code for code in (*WARNINGS, *EVENTS)}
+_OF_LANES = frozenset(code.code for code in EVENTS)
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _COMMANDS = {
     "lane_halted": "stream-sync status -c FILE --activation {activation}",
@@ -24,7 +25,7 @@ _MORE = "stream-sync warnings list -c FILE --activation {activation} --code {cod
 
 def title(service: str, digest: Digest) -> str:
     """One line. `service`: the config's name."""
-    times = "" if digest.code in ("lane_halted", "lane_resumed") else f", {digest.count} times"
+    times = "" if digest.code in _OF_LANES else f", {digest.count} times"
     if digest.count == 1 and times:
         times = ", once"
     return f"stream-sync {service}: {digest.activation}: {digest.code}{times}"
@@ -35,7 +36,7 @@ def lines(digest: Digest) -> list[str]:
     known = _CODES.get(digest.code)
     found = []
     if digest.names:
-        found.append(f"of: {', '.join(digest.names)}")
+        found.append(f"{'reason' if digest.code in _OF_LANES else 'of'}: {', '.join(digest.names)}")
     if digest.message:
         found.append(digest.message)
     if known is not None:

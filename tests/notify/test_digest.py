@@ -82,5 +82,5 @@ def test_what_a_halt_says() -> None:
     digests.add("gold", Notice("lane_halted", "offset_lost", 1, 5.0, 5.0, message="12 records are gone"))
     (digest,) = digests.due(5.0)
     lines = text("acme", digest).splitlines()
-    assert lines[:3] == ["stream-sync acme: gold: lane_halted", "of: offset_lost", "12 records are gone"]
+    assert lines[:3] == ["stream-sync acme: gold: lane_halted", "reason: offset_lost", "12 records are gone"]
     assert lines[-1] == "more: stream-sync status -c FILE --activation gold"
