@@ -66,14 +66,14 @@ async def _something_happens(world: World) -> None:
             pass
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_a_storm_loses_nothing_and_turns_nothing_round(seed: int) -> None:
     world = World(seed)
     simulate(world, lambda world: storm(world, seconds=40.0, deletes=seed % 2 == 0))
     assert world.wrong == []
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_a_storm_deletes_nobody_beyond_the_budget(seed: int) -> None:
     world = World(seed, max=MOST, per=PER)
     simulate(world, lambda world: storm(world, seconds=40.0, deletes=True))
