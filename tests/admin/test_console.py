@@ -79,6 +79,8 @@ async def test_what_there_is_fits_and_can_be_read(browser: Browser, tmp_path: Pa
         async with browsing(browser, console, theme, width) as page:
             lane = page.get_by_role("article")
             told = await lane.inner_text()
+            await page.get_by_text("1 lane halted, 2 held deletes, 2 dead letters").wait_for()
+            title = await page.title()
             await page.get_by_role("link", name="gold").click()
             await page.get_by_role("heading", name="Held deletes: 2 waiting").wait_for()
             overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -86,6 +88,7 @@ async def test_what_there_is_fits_and_can_be_read(browser: Browser, tmp_path: Pa
             await keep(page, f"detail-{theme}-{width}")
 
     assert all(text in told for text in ("halted", "Halted: unauthorized", "1,200 in Kafka", "2 wait for you"))
+    assert title == "(3) acme – stream-sync"
     assert overflow <= 0
     assert ratio >= 4.5
 

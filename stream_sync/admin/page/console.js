@@ -5,7 +5,7 @@ import { refreshChanges, setUpChanges } from "./changes.js";
 import { askToken } from "./dialogs.js";
 import { byId, element, show } from "./elements.js";
 import { showJobs } from "./jobs.js";
-import { showLanes } from "./lanes.js";
+import { showLanes, summarise } from "./lanes.js";
 import { showDetail } from "./letters.js";
 
 const EVERY_MS = 2000;
@@ -23,7 +23,7 @@ async function refresh() {
   try {
     const [told, worked] = await Promise.all([get("/api/lanes"), get("/api/jobs"), refreshChanges()]);
     const writes = told.console === "write";
-    document.title = `${told.name} – stream-sync`;
+    summarise(told);
     byId("name").textContent = told.name;
     byId("about").textContent = `stream-sync ${told.version}`;
     showRights(writes);

@@ -3,12 +3,25 @@
 import { of } from "./api.js";
 import { change } from "./dialogs.js";
 import { byId, element, pairs, say, show, state } from "./elements.js";
-import { RESTS, bound, clock, count, duration, forecast, plain, rate } from "./words.js";
+import { RESTS, bound, clock, count, duration, forecast, many, plain, rate } from "./words.js";
 
 export function showLanes(told, shown, refresh) {
   show(byId("lane-list"), told.lanes.length
     ? told.lanes.map((lane) => card(lane, told.console === "write", lane.activation === shown, refresh))
     : element("p", { class: "dim" }, "No lane runs in this process."));
+}
+
+// What a person should see first, also in the tab's title: how many things wait for one.
+export function summarise(told) {
+  const halted = told.lanes.filter((lane) => lane.state === "halted").length;
+  const held = told.lanes.reduce((sum, lane) => sum + (lane.held ?? 0), 0);
+  const letters = told.lanes.reduce((sum, lane) => sum + (lane.open_letters ?? 0), 0);
+  const down = new Set(told.lanes.filter((lane) => lane.limits.destination_down).map((lane) => lane.destination)).size;
+  const parts = [
+    halted && `${many(halted, "lane")} halted`, down && `${many(down, "destination")} down`,
+    held && `${many(held, "held delete")}`, letters && `${many(letters, "dead letter")}`].filter(Boolean);
+  show(byId("summary"), parts.length ? element("span", { class: "alarm" }, parts.join(", ")) : element("span", { class: "dim" }, "nothing waits for you"));
+  document.title = `${parts.length ? `(${parts.length}) ` : ""}${told.name} – stream-sync`;
 }
 
 function card(lane, writes, isShown, refresh) {
