@@ -1,5 +1,5 @@
-"""docs/operating.md and docs/warnings.md name every word that the service says: warnings, halts, dead letters' own codes,
-and log lines.
+"""docs/operating.md and docs/warnings.md name every word that the service says: warnings, halts, codes of dead letters,
+log lines.
 
 The words are found in the source itself, so that a new one without its row fails here.
 """

@@ -214,7 +214,7 @@ def test_two_pods_share_a_run_and_a_partition_that_moves_is_run_once() -> None:
     simulate(world_with(Every(HOUR)), course)
 
 
-@pytest.mark.parametrize("seed", (0, 2))
+@pytest.mark.parametrize("seed", [0, 2])
 def test_whatever_happens_between_and_in_the_runs_nothing_is_lost_or_deleted_by_mistake(seed: int) -> None:
     async def course(world: World) -> None:
         dice, people = world.random, [f"p{number}" for number in range(40)]
