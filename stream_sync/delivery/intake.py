@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, groupby
+from itertools import groupby
 from operator import methodcaller
 
 from stream_sync.delivery.coalesce import Backlog
@@ -134,7 +134,7 @@ class Intake:
                     refused.pop((number, record.key()), None)
                 position = offset + 1
         except (HaltError, WaitError):
-            self._left[0] = (acknowledgement, chain((record,), records), None)
+            self._left[0] = (acknowledgement, iter([record, *records]), None)  # a list's: see `at_hand`
             raise
         finally:
             acknowledgement.received(received, position)
@@ -170,11 +170,11 @@ class Intake:
             acknowledgement.receive(offset, 1)
             self._make_letter(acknowledgement, record, decision)
             return
+        if decision.warning is not None:
+            self._notices.add(decision.warning, "")  # first: it may halt, and the record is not received then
         acknowledgement.receive(offset, 0)
         if decision.reason == "unchanged":
             self._metrics.unchanged(1)
-        if decision.warning is not None:
-            self._notices.add(decision.warning, "")
 
     def _make_letter(self, acknowledgement: Assignment, record: Record, why: Refused | Undecodable) -> None:
         self._refused[acknowledgement.partition, record.key()] = None

@@ -98,6 +98,8 @@ class Membership:
             return
         if progress.mapping and progress.mapping != mine.mapping:
             self._notices.add("mapping_changed", "")
+            if self._notices.halts("mapping_changed"):
+                return  # what is committed stays as it was: a restart alone must not make the edit go through
         progress.route, progress.mapping = mine.route, mine.mapping
 
     def _forget(self, offsets: Sequence[Assignment]) -> None:

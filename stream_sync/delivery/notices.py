@@ -96,8 +96,12 @@ class Notices:
         tally.count += 1
         if len(tally.places) < MOST_PLACES and (record := self.at_hand()) is not None:
             tally.places.append(Place(record.topic() or "", record.partition() or 0, record.offset() or 0))
-        if code in self._escalated:
+        if self.halts(code):
             self._escalate(code, name)
+
+    def halts(self, code: str) -> bool:
+        """Whether the config escalates it."""
+        return code in self._escalated
 
     def flush(self, now: float, *, last: bool = False) -> None:
         """Counts and tells what came up since; `now` in monotonic seconds. `last`: nothing waits for its minute."""

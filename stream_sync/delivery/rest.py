@@ -56,7 +56,8 @@ class Rest:
         if self._standing.curable and not self._stop.is_set():
             self._secrets.refresh()
             self._tried = self._secrets.version
-            if isinstance(await self._destination.sink.probe(), Delivered):
+            answer = await self._destination.sink.probe()
+            if isinstance(answer, Delivered) and self._standing.curable:  # still: something worse may have come up
                 self._standing.resume()
                 self._wake()
 

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from stream_sync.config.settings import Source
+from stream_sync.delivery.at_hand import TellingIntake
 from stream_sync.delivery.coalesce import Backlog
-from stream_sync.delivery.intake import Intake
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.people import People
@@ -24,7 +24,7 @@ from stream_sync.observability.metrics import Metrics
 from stream_sync.routing.expressions.expression import parse
 from stream_sync.routing.plan import IdentifierPart, Plan, Target
 from stream_sync.routing.router import Router
-from tests.routing.table import ANN, TYPES, Read, as_it_is, created, deleted, json_bytes, key_of, updated
+from tests.routing.table import ANN, TRUNCATED, TYPES, Read, as_it_is, created, deleted, json_bytes, key_of, updated
 
 BETTER = {**ANN, "ltv": 20}
 
@@ -56,6 +56,7 @@ class Taking:
         key: Sequence[str] | None = None,
         before: Any = "full",
         whole_until: int = 0,
+        escalated: Sequence[str] = (),
     ) -> None:
         plan = Plan(
             None,
@@ -70,9 +71,9 @@ class Taking:
         self.early: list[Pending] = []
         self.assigned = {number: Offsets(number, None, Progress(whole_until=whole_until)) for number in (0, 1)}
         self.backlog = Backlog(People(), 60.0, lambda pending: pending.acknowledgement.settle(pending.offsets))
-        self.notices = Notices(metrics, lambda event, **fields: self.warned.append(fields["code"]))
+        self.notices = Notices(metrics, lambda event, **fields: self.warned.append(fields["code"]), escalated=escalated)
         decoder = open_decoder(Source(topic="t", types=TYPES, before=before), plan.columns)
-        self.intake = Intake(
+        self.intake = TellingIntake(
             decoder,
             Router(
                 plan,
@@ -89,6 +90,7 @@ class Taking:
             lambda pending, assignment: self.early.append(pending),
             key,
         )
+        self.notices.at_hand = self.intake.record_at_hand
 
     def take(self, *reads: Record, ends: Sequence[tuple[int, int]] = ()) -> list[Pending]:
         self.intake.take(Batch(reads, ends), self.assigned, 0.0)
@@ -174,6 +176,16 @@ def test_a_halt_leaves_the_record_and_all_after_it_unreceived() -> None:
     with pytest.raises(HaltError, match="before: full"):
         taking.take(wrong_key)
     assert taking.assigned[0].commit_position() is None
+
+
+@pytest.mark.parametrize("before", [(), (At(created(ANN), 3),)])
+def test_a_record_whose_warning_halts_is_not_received(before: Sequence[At]) -> None:
+    taking = Taking("mirror", escalated=["truncate_ignored"])
+    for _ in range(2):  # at a second try it is at hand as well
+        with pytest.raises(HaltError) as raised:
+            taking.intake.go_on(0.0) if taking.intake.has_left else taking.take(*before, At(TRUNCATED, 4))
+        assert raised.value.reason == "truncate_ignored"
+        assert taking.assigned[0].position == (4 if before else None)
 
 
 def test_until_the_first_pass_is_over_rows_are_whole_and_deletes_are_told() -> None:

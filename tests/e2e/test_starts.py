@@ -133,6 +133,11 @@ async def test_another_mapping_is_told_and_another_destination_halts(stage: Stag
     await stage.catch_up()
     stage.activation["attributes"] = ["name", "score"]
     stage.write(table.update("ann", score=1))
+    stage.activation["warnings"] = {"escalate": {"mapping_changed": "halt"}}
+    for _ in range(2):  # a restart alone changes nothing
+        async with stage.inside(until_caught_up=True) as halted:
+            assert (await halted.ended()).halted == {ACTIVATION: "mapping_changed"}
+    del stage.activation["warnings"]
     running = await stage.catch_up()
     assert running.metric("warnings_total", code="mapping_changed") == 1
     running = await stage.catch_up()
