@@ -17,6 +17,8 @@ from stream_sync.observability.table import Bound, LaneState, OutcomeName
 State = Literal["starting"] | LaneState
 Action = Literal["replay", "release", "discard"]
 PutAside = Literal["letters", "held"]
+End = Literal["done", "incomplete", "failed"]
+"""How a job ended. incomplete: some of the letters are still open."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -155,8 +157,7 @@ class Job(msgspec.Struct, frozen=True):
     activation: str
     action: Action
     dry_run: bool
-    state: Literal["running", "done", "incomplete", "failed"]
-    """incomplete: some of the letters are still open."""
+    state: Literal["running"] | End
     started_at: str
     ended_at: str | None
     records_read: int

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 from stream_sync.admin import views
 from stream_sync.admin.lanes import utc
@@ -28,6 +28,8 @@ from stream_sync.replay.settled import settle_held
 
 MOST_LETTERS = 10_000
 MOST_JOBS = 20
+CLOSING_SECONDS = 5.0
+STOPPED = "stopped before it was done: what is left stays open"
 
 
 class BusyError(Exception):
@@ -65,7 +67,7 @@ class Running:
         self.reasons: Counter[str] = Counter()
         self._read = self._sent = 0
         self._started_at = _now()
-        self._ended: tuple[Literal["done", "incomplete", "failed"], str, str] | None = None
+        self._ended: tuple[views.End, str, str] | None = None
 
     def read(self, count: int) -> None:
         """See `desk.Watch`."""
@@ -75,7 +77,12 @@ class Running:
         """See `desk.Watch`."""
         self._sent += count
 
-    def end(self, state: Literal["done", "incomplete", "failed"], message: str) -> None:
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended."""
+        return self._ended is not None
+
+    def end(self, state: views.End, message: str) -> None:
         """It is over."""
         self._ended = (state, message, _now())
 
@@ -113,20 +120,20 @@ class Work:
 
     def start(self, activation: str, action: views.Action, order: views.Order) -> views.Job:
         """See `Worker.start`."""
-        if self._jobs and self._jobs[-1].task is not None:
+        if self._jobs and not self._jobs[-1].is_over:
             raise BusyError
         self._count += 1
         job = Running(self._count, activation, action, order)
         self._jobs.append(job)
         job.task = asyncio.create_task(self._do(job))
+        job.task.add_done_callback(lambda _: None if job.is_over else job.end("failed", STOPPED))  # before it began
         return job.view()
 
     def stop(self, number: int) -> views.Job | None:
         """See `Worker.stop`."""
         for job in self._jobs:
             if job.number == number:
-                if job.task is not None:
-                    job.task.cancel()
+                self._cancel(job)
                 return job.view()
         return None
 
@@ -136,30 +143,31 @@ class Work:
 
     async def close(self) -> None:
         """See `Worker.close`."""
-        tasks = [job.task for job in self._jobs if job.task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=5.0)
+        running = [job.task for job in self._jobs if job.task is not None and not job.is_over]
+        for job in self._jobs:
+            self._cancel(job)
+        if running:
+            await asyncio.wait(running, timeout=CLOSING_SECONDS)
+
+    @staticmethod
+    def _cancel(job: Running) -> None:
+        if job.task is not None and not job.is_over:
+            job.task.cancel()
 
     async def _do(self, job: Running) -> None:
+        # Said last: who is told that a job is over may ask for the next one at once.
+        end: tuple[views.End, str] = ("failed", STOPPED)
         try:
-            if job.action == "discard":
-                await self._discard(job)
-            else:
-                await self._send(job)
-        except asyncio.CancelledError:
-            job.end("failed", "stopped before it was done: what is left stays open")
-            raise
+            end = await (self._discard(job) if job.action == "discard" else self._send(job))
         except StreamSyncError as error:
-            job.end("failed", str(error))
+            end = ("failed", str(error))
         except Exception as error:  # noqa: BLE001  a job of the console must not end the service
             self._log("console_job_failed", job=job.number, error=type(error).__name__, exc_info=error)
-            job.end("failed", f"it failed ({type(error).__name__}); the log has more, and what is left stays open")
+            end = ("failed", f"it failed ({type(error).__name__}); the log has more, and what is left stays open")
         finally:
-            job.task = None
+            job.end(*end)
 
-    async def _send(self, job: Running) -> None:
+    async def _send(self, job: Running) -> tuple[views.End, str]:
         order, release = job.order, job.action == "release"
         put_aside = (parked if release else dead_letters)(self._config, job.activation)
         selection = Selection(order.code, None, None, order.partition, order.offset)
@@ -168,20 +176,14 @@ class Work:
             await desk.gather(put_aside, selection, MOST_LETTERS)
             job.letters = len(desk.letters)
             if not desk.letters:
-                job.end("done", f"nothing is open in {put_aside.topic}")
-                return
+                return "done", f"nothing is open in {put_aside.topic}"
             if order.dry_run:
                 planned = await desk.plan()
-                job.planned = Counter(
-                    {
-                        "writes": 0 if release else len(planned.writes),
-                        "deletes": sum(map(len, planned.deletes.values())),
-                    }
-                )
+                job.planned["writes"] = 0 if release else len(planned.writes)
+                job.planned["deletes"] = sum(map(len, planned.deletes.values()))
                 job.planned.update(each.fate for each in planned.results.values())
                 job.planned.update(each.fate for each in desk.letters.values() if each is not None)
-                job.end("done", "this is what would be sent now")
-                return
+                return "done", "this is what would be sent now"
             results = await desk.run()
             marks = desk.marks(put_aside, results)
         message = ""
@@ -191,24 +193,21 @@ class Work:
             await put_aside.mark(marks)
         job.results.update(each.fate for each in results.values())
         job.reasons.update(each.code or each.fate for each in results.values() if each.fate not in DONE)
-        still_open = job.reasons.total()
-        job.end("incomplete" if still_open else "done", message)
+        return "incomplete" if job.reasons else "done", message
 
-    async def _discard(self, job: Running) -> None:
+    async def _discard(self, job: Running) -> tuple[views.End, str]:
         put_aside = parked(self._config, job.activation)
         async for _letter in put_aside.read():
             job.letters += 1
         if job.order.dry_run or not job.letters:
-            job.end("done", "" if job.letters else f"nothing is held in {put_aside.topic}")
-            return
+            return "done", "" if job.letters else f"nothing is held in {put_aside.topic}"
         if job.order.agreed is not None and job.letters > job.order.agreed:
             job.reasons["more_than_agreed"] = job.letters
-            job.end("incomplete", f"{job.letters} deletes are held by now: look again before they are dropped")
-            return
+            return "incomplete", f"{job.letters} deletes are held by now: look again before they are dropped"
         marks = {number: Marks(end) for number, end in put_aside.ends.items() if end > 0}
         message = await _settled(put_aside, marks)
         job.results["discarded"] = job.letters
-        job.end("done", message)
+        return "done", message
 
 
 async def _settled(put_aside: PutAside, marks: Mapping[int, Marks]) -> str:
