@@ -138,6 +138,8 @@ class Service:
 
     async def _run_lanes(self) -> Result:
         running = [asyncio.create_task(wired.lane.run(wired.consumer)) for wired in self._lanes.values()]
+        for lane in running:
+            lane.add_done_callback(_seen)
         turning = asyncio.create_task(self._turn())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -175,9 +177,7 @@ class Service:
         for lane in lanes:
             lane.stop()
         if running:
-            done, _ = await asyncio.wait(running, timeout=budget)
-            for ended in done:
-                _ = ended.cancelled() or ended.exception()  # one failure is raised: that others failed too is no news
+            await asyncio.wait(running, timeout=budget)
         ends = await asyncio.gather(*(lane.finish(budget) for lane in lanes), return_exceptions=True)
         for end in ends:
             if isinstance(end, Exception):
@@ -231,6 +231,12 @@ class Service:
 
     def _states(self) -> Mapping[str, str]:
         return {name: standing.state for name, standing in self.status().items()}
+
+
+def _seen(lane: asyncio.Task[None]) -> None:
+    """Of several lanes that fail one is raised; that others failed too, at whatever time, is no news."""
+    if not lane.cancelled():
+        lane.exception()
 
 
 def _hash(config: Config) -> str:

@@ -108,6 +108,16 @@ def test_repeats_are_counted_and_a_period_s_deletes_are_those_of_any_such_period
     assert verdict.violations == []
 
 
+def test_what_was_under_way_when_its_sender_was_frozen_is_told_apart() -> None:
+    story = Story().write(11, 1).begins(12, "two", 0).write(13, 3, who="two").write(14.2, 2)
+
+    soon = judge(story.journal, of_ann(), PROMISED._replace(woke={"one": [14.0]}))
+    later = judge(story.journal, of_ann(), PROMISED._replace(woke={"one": [13.0], "two": [14.0]}))
+
+    assert (soon.violations, soon.late) == ([], 1)
+    assert (len(later.inversions), later.late) == (1, 0)
+
+
 def test_an_update_may_create_nobody_and_an_upsert_may_delete_nobody() -> None:
     created = judge(Story().write(11, 1).journal, of_ann(), Promise("update")).violations
     updated = judge(Story().write(11, 1, _update_existing_only=True).journal, of_ann(), Promise("update")).violations

@@ -12,13 +12,15 @@ Invariants:
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from tests.oracle.destination import DELETE, TRACK
 from tests.oracle.history import VERSION, History, State
 from tests.oracle.journal import Entry, Journal
 
+WAKING = 0.5
+"""Seconds within which what was under way goes out."""
 MOST_TOLD = 10
 """Violations of a kind that are told one by one."""
 
@@ -32,6 +34,9 @@ class Promise(NamedTuple):
     """Seconds."""
     by_hand: frozenset[str] = frozenset()
     """Senders whom a person told to delete: no budget is theirs."""
+    woke: Mapping[str, Sequence[float]] = {}
+    """When a sender went on after it had been frozen. A request that had started before may still go out then: the one
+    late write that nobody can take back, told apart from the inversions."""
 
 
 class Verdict(NamedTuple):
@@ -39,6 +44,8 @@ class Verdict(NamedTuple):
 
     inversions: list[str]
     """Something older was applied after something newer."""
+    late: int
+    """The same, by a request that was under way when its sender was frozen."""
     inventions: list[str]
     """What the source never said."""
     overlaps: list[str]
@@ -76,7 +83,7 @@ class _Applied(NamedTuple):
 
 def judge(journal: Journal, history: History, promise: Promise) -> Verdict:
     """The verdict over all that is in the journal."""
-    ages = _Ages(journal, history)
+    ages = _Ages(journal, history, promise.woke)
     inventions: list[str] = []
     writes = deletes = 0
     for applied in _applied(journal):
@@ -94,6 +101,7 @@ def judge(journal: Journal, history: History, promise: Promise) -> Verdict:
             ages.add(applied, state)
     return Verdict(
         inversions=ages.inversions,
+        late=ages.late,
         inventions=inventions,
         overlaps=[f"{o.person} was in requests {o.first.seq} and {o.second.seq} at once" for o in journal.overlaps],
         forbidden=[*journal.malformed, *_forbidden(journal, promise)],
@@ -108,13 +116,14 @@ def judge(journal: Journal, history: History, promise: Promise) -> Verdict:
 class _Ages:
     """Watches that nothing goes back."""
 
-    def __init__(self, journal: Journal, history: History) -> None:
+    def __init__(self, journal: Journal, history: History, woke: Mapping[str, Sequence[float]]) -> None:
         self._journal = journal
         self._history = history
+        self._woke = woke
         self._seen: dict[str, list[tuple[int, float, Entry]]] = {}
         """By person: versions applied, ascending, with the latest time of each."""
         self.inversions: list[str] = []
-        self.duplicates = 0
+        self.late = self.duplicates = 0
 
     def add(self, applied: _Applied, state: State) -> None:
         entry, person, version = applied.entry, applied.person, state.version
@@ -129,7 +138,11 @@ class _Ages:
             newer = seen[place:]
             seen.insert(place, (version, entry.arrived, entry))
         overtaken = next((each for each in newer if each[1] >= began), None)
-        if overtaken is not None:
+        if overtaken is None:
+            return
+        if any(0 <= entry.arrived - at <= WAKING for at in self._woke.get(entry.who, ())):
+            self.late += 1
+        else:
             self.inversions.append(
                 f"{person}: version {version} in request {entry.seq} of {entry.who} ({_at(entry)}) after version "
                 f"{overtaken[0]} in request {overtaken[2].seq} of {overtaken[2].who} ({_at(overtaken[2])})"

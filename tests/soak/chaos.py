@@ -70,6 +70,8 @@ class Chaos:
         self.all_members: list[Member] = []
         self.excused: list[tuple[float, float]] = []
         """When a process could not know that its partitions were another's: it was frozen, or the broker away."""
+        self.woke: dict[str, list[float]] = {}
+        """By API key: when a process that was frozen went on."""
         self.restarted = 0
         """How often a process that ended by itself was started anew."""
         self._dice = dice
@@ -170,6 +172,7 @@ class Chaos:
         since = time.monotonic()
         member.signal(signal.SIGSTOP)
         await asyncio.sleep(seconds)
+        self.woke.setdefault(member.key, []).append(time.monotonic())
         member.signal(signal.SIGCONT)
         self.excused.append((since, time.monotonic() + 5))
 
@@ -193,7 +196,7 @@ class Chaos:
     async def _see_out(self, member: Member, kind: str) -> None:
         status = await member.ended()
         # Before Python has its handlers a SIGTERM just ends the process.
-        if kind == "term" and status not in (0, -signal.SIGTERM):
+        if kind == "term" and status not in (0, -signal.SIGTERM) and not member.found_no_broker:
             self.world.source.failures.append(f"{member.log.name}: SIGTERM ended it with status {status}")
 
     async def _of_broker(self, kind: str, dice: random.Random) -> None:

@@ -42,6 +42,7 @@ class Report(NamedTuple):
             ("deletes held when the table was emptied", f"{self.held:,}"),
             ("**lost**", self.lost),
             ("**inversions**", total.inversions),
+            ("… under way when its sender was frozen", total.late),
             ("**never said by the source**", total.inventions),
             ("**a person in two requests of one process**", total.overlaps),
             ("… of two, one frozen or cut off", self.crossings),
@@ -64,6 +65,7 @@ class _Total:
         self.deletes = sum(each.deletes for each in every)
         self.duplicates = sum(each.duplicates for each in every)
         self.inversions = sum(len(each.inversions) for each in every)
+        self.late = sum(each.late for each in every)
         self.inventions = sum(len(each.inventions) for each in every)
         self.overlaps = sum(len(each.overlaps) for each in every)
         self.forbidden = sum(len(each.forbidden) for each in every)

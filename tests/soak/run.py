@@ -134,7 +134,7 @@ class Soak:
         world, chaos = self.world, self.chaos
         for member in chaos.all_members:
             member.tell(world.journals)
-        verdicts = {mode: world.verdict(mode) for mode in MODES}
+        verdicts = {mode: world.verdict(mode, chaos.woke) for mode in MODES}
         self.wrong += [f"{mode}: {line}" for mode, verdict in verdicts.items() for line in verdict.violations]
         self.wrong += world.source.failures
         self.wrong += [line for member in chaos.all_members for line in member.findings]

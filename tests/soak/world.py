@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +115,13 @@ class World:
         topic = f"{NAME}.{mode}.{kind}"
         return self.kafka.read_all(topic) if topic in self.kafka.topics() else []
 
-    def verdict(self, mode: Any) -> Verdict:
-        """The oracle's, once the journals were told of the sessions."""
+    def verdict(self, mode: Any, woke: Mapping[str, Sequence[float]]) -> Verdict:
+        """The oracle's, once the journals were told of the sessions. `woke`: see `Promise`."""
         most = MOST_DELETES if mode == "mirror" else None
         commands = frozenset(f"{CANARY}-key-of-{name}-{mode}" for name in ("replay", "release"))
-        return judge(self.accounts[mode].journal, self.histories[mode], Promise(mode, most, by_hand=commands))
+        return judge(
+            self.accounts[mode].journal, self.histories[mode], Promise(mode, most, by_hand=commands, woke=woke)
+        )
 
     def _config(self) -> Mapping[str, Any]:
         common = {
