@@ -43,7 +43,7 @@ from stream_sync.sinks.base import Sink
 from stream_sync.sinks.http import Http
 
 MAPPING_PARTS = ("mode", "where", "identifier", "fields", "attributes")
-MOST_PEOPLE = 40_000
+MOST_PEOPLE = 36_000
 LEAST_PEOPLE = 2_000
 """In the backlogs of all lanes together, and of one at least: what bounds the memory."""
 PARKED = "the delete budget was exceeded: a person decides, with `stream-sync held`"

@@ -30,7 +30,7 @@ class LaneSettings(msgspec.Struct, frozen=True):
     """A hash of source and destination."""
     max_consecutive: int = 1000
     most_people: int = 20_000
-    """In the backlog; about 2.5 kB each."""
+    """In the backlog; about 4 kB each."""
     until_caught_up: bool = False
     schedule: Schedule = CONTINUOUS
     renames: bool = False
