@@ -1,8 +1,9 @@
 """The backlog's intents out to the destination, and their outcomes back to the acknowledgements.
 
 Invariants:
-- A request starts only where the gate lets it, the lane runs, and the consumer was polled lately; after the wait for
-  the rate limit that is asked again.
+- A call of the sink starts only where the gate lets it, the lane runs, and the consumer was polled lately. What it is
+  about is finished once it started, however many requests that takes; but each of them, after its wait for the rate
+  limit, starts only where the consumer was polled lately and the partition was not lost.
 - After a failure one person is sent, and another one after each further failure: a person whom the destination cannot
   bear is told from a destination that is down, though nobody else is there to succeed.
 - An intent is settled once: delivered, ignored, parked, or its dead letter acknowledged. All else goes back.
@@ -48,7 +49,7 @@ class DispatchSettings(Protocol):
 class Dispatch:
     """Sends one lane's intents."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  the parts of a lane that sending concerns, handed in once
         self,
         backlog: Backlog,
         destination: Destination,
@@ -58,7 +59,9 @@ class Dispatch:
         guard: DeleteGuard | None,
         may_send: Callable[[], bool],
         log: Callable[..., None],
+        may_go_on: Callable[[], bool] | None = None,
     ) -> None:
+        """`may_go_on`: whether a call that started may make further requests; None = as `may_send`."""
         self._backlog = backlog
         self._destination = destination
         self._outcomes = outcomes
@@ -79,12 +82,15 @@ class Dispatch:
         self.wakes_deletes = True
         """Whether Deletes become ready when their waiting time is over; where not, a run wakes them as it begins."""
         self._may_send = may_send
+        self._may_go_on = may_go_on or may_send
         self._log = log
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._requests: dict[asyncio.Task[None], Sequence[Pending]] = {}
         self._asking: set[asyncio.Task[None] | None] = set()
         """Those of `_requests` that wait for the guard's permit: nothing of them was sent."""
+        self._ending: set[asyncio.Task[None] | None] = set()
+        """Those that are waited for, although their partitions go."""
         self._loop = asyncio.get_running_loop()
         destination.join(self.wake, self._released)
 
@@ -126,7 +132,7 @@ class Dispatch:
 
     async def let_go(self, budget: float) -> None:
         """As `finish`, for the requests with something of a revoked partition; the others go on."""
-        going = [r for r, batch in self._requests.items() if any(p.acknowledgement.revoked for p in batch)]
+        going = [request for request, batch in self._requests.items() if _is_revoked(batch)]
         await self._end(going, budget)
 
     async def _end(self, requests: Sequence[asyncio.Task[None]], budget: float) -> None:
@@ -135,10 +141,12 @@ class Dispatch:
         for request in requests:
             if request in self._asking:  # the permit is a commit, and the consumer may itself be waiting for us
                 request.cancel()
+        self._ending.update(requests)
         await asyncio.wait(requests, timeout=budget)
         for request in requests:
             request.cancel()
         await asyncio.wait(requests)
+        self._ending.difference_update(requests)
 
     def _start_one(self, now: float) -> bool:
         gate = self._destination.gate
@@ -187,10 +195,16 @@ class Dispatch:
     async def _send(self, sort: Sort, batch: Sequence[Pending]) -> None:
         intents = self._outcomes.certain(batch)
         people = self._backlog.people_of(intents)
+        if not self._may_send():  # what was to be sent may have halted the lane, by a warning
+            self._undo(batch)
+            self._destination.people.release(people)
+            self._destination.wake()
+            return
         if sort == "deletes" and self._guard is not None and not await self._is_permitted(self._guard, batch, people):
             return
         exchanges.begin()
-        leave.give(lambda: self._may_send() and not any(pending.acknowledgement.revoked for pending in batch))
+        call = asyncio.current_task()
+        leave.give(lambda: self._may_go_on() and (call in self._ending or not _is_revoked(batch)))
         try:
             results = await self._destination.sink.send(intents, self._mode)
         except asyncio.CancelledError:
@@ -271,6 +285,11 @@ class Dispatch:
     def _released(self, people: Collection[str]) -> None:
         if self._backlog.released(people, self._loop.time()):
             self._wake.set()
+
+
+def _is_revoked(batch: Sequence[Pending]) -> bool:
+    """Whether something of it is of a partition that was taken away."""
+    return any(pending.acknowledgement.revoked for pending in batch)
 
 
 def _is_undone(result: Outcome) -> bool:

@@ -93,7 +93,15 @@ class Lane:
                 time.time,
             )
         self._dispatch = Dispatch(
-            self._backlog, destination, self._outcomes, metrics, settings, self._guard, self._may_send, log
+            self._backlog,
+            destination,
+            self._outcomes,
+            metrics,
+            settings,
+            self._guard,
+            self._may_send,
+            log,
+            self._may_go_on,
         )
         self._intake = TellingIntake(
             decoder, router, self._backlog, notices, metrics, self._outcomes.refuse, self._early, settings.key
@@ -299,9 +307,14 @@ class Lane:
     def _may_send(self) -> bool:
         if self.standing.halted is not None or self._stop.is_set() or self._consumer is None:
             return False
-        if not self._runs.may_send:
+        return self._runs.may_send and self._may_go_on()
+
+    def _may_go_on(self) -> bool:
+        """Whether what started may be finished: the partitions are surely ours, and nothing is wrong with the rows."""
+        consumer, standing = self._consumer, self.standing
+        if consumer is None or (standing.halted is not None and not standing.curable):
             return False
-        return self._now() - self._consumer.polled_at < self._consumer.session_timeout / 2
+        return self._now() - consumer.polled_at < consumer.session_timeout / 2
 
     @staticmethod
     def _now() -> float:
