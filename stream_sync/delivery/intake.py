@@ -62,6 +62,7 @@ class Intake:
         self._warned_of_order = False
         self._refused: dict[tuple[int, bytes | None], None] = {}
         """Keys of records that became dead letters since their last intent: what they changed is not delivered."""
+        self._at_hand: Record | None = None
         self._left: deque[tuple[Assignment, Iterator[Record], int | None]] = deque()
         """What was put by and is not taken in: records of one partition, in order, and the end reached after them."""
 
@@ -69,6 +70,10 @@ class Intake:
     def has_left(self) -> bool:
         """Whether something was put by that is not taken in."""
         return bool(self._left)
+
+    def record_at_hand(self) -> Record | None:
+        """The record that is being decoded or routed; None while none is."""
+        return self._at_hand
 
     def take(self, batch: Batch, assigned: Mapping[int, Assignment], now: float) -> None:
         """Takes a batch of the `assigned` partitions in, after what was put by; `now` in monotonic seconds. Raises
@@ -106,6 +111,7 @@ class Intake:
         routed = position = 0
         try:
             for record in records:
+                self._at_hand = record
                 change = decode(record)
                 offset: int = record.offset()  # type: ignore[assignment]  # always set on a record
                 if change.__class__ is not Change:
@@ -134,9 +140,10 @@ class Intake:
                     refused.pop((number, record.key()), None)
                 position = offset + 1
         except (HaltError, WaitError):
-            self._left[0] = (acknowledgement, iter([record, *records]), None)  # a list's: see `at_hand`
+            self._left[0] = (acknowledgement, iter([record, *records]), None)
             raise
         finally:
+            self._at_hand = None
             acknowledgement.received(received, position)
             self._backlog.settle_overtaken()
             self._count(routed, kinds)

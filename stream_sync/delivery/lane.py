@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Literal
 
 from stream_sync.delivery.agenda import Agenda
-from stream_sync.delivery.at_hand import TellingIntake
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.guard import DeleteGuard, Held
+from stream_sync.delivery.intake import Intake
 from stream_sync.delivery.membership import Membership
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.outcomes import Outcomes
@@ -103,7 +103,7 @@ class Lane:
             log,
             self._may_go_on,
         )
-        self._intake = TellingIntake(
+        self._intake = Intake(
             decoder, router, self._backlog, notices, metrics, self._outcomes.refuse, self._early, settings.key
         )
         notices.at_hand = self._intake.record_at_hand

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from stream_sync.config.settings import Source
-from stream_sync.delivery.at_hand import TellingIntake
 from stream_sync.delivery.coalesce import Backlog
-from stream_sync.delivery.notices import Notices
+from stream_sync.delivery.intake import Intake
+from stream_sync.delivery.notices import Notice, Notices
 from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.people import People
 from stream_sync.delivery.ports import Assignment
@@ -67,13 +67,16 @@ class Taking:
         self.sample = registry.get_sample_value
         metrics = Metrics(registry).lane("gold")
         self.warned: list[str] = []
+        self.told: list[Notice] = []
         self.refused: list[tuple[int, str]] = []
         self.early: list[Pending] = []
         self.assigned = {number: Offsets(number, None, Progress(whole_until=whole_until)) for number in (0, 1)}
         self.backlog = Backlog(People(), 60.0, lambda pending: pending.acknowledgement.settle(pending.offsets))
-        self.notices = Notices(metrics, lambda event, **fields: self.warned.append(fields["code"]), escalated=escalated)
+        self.notices = Notices(
+            metrics, lambda event, **fields: self.warned.append(fields["code"]), self.told.append, escalated
+        )
         decoder = open_decoder(Source(topic="t", types=TYPES, before=before), plan.columns)
-        self.intake = TellingIntake(
+        self.intake = Intake(
             decoder,
             Router(
                 plan,
@@ -186,6 +189,13 @@ def test_a_record_whose_warning_halts_is_not_received(before: Sequence[At]) -> N
             taking.intake.go_on(0.0) if taking.intake.has_left else taking.take(*before, At(TRUNCATED, 4))
         assert raised.value.reason == "truncate_ignored"
         assert taking.assigned[0].position == (4 if before else None)
+
+
+def test_a_warning_tells_the_record_at_hand() -> None:
+    taking = Taking()
+    taking.take(At(created(ANN), 3), At(TRUNCATED, 4), At(updated(ANN, BETTER), 5))
+    assert [(each.code, [place.offset for place in each.places]) for each in taking.told] == [("truncate_ignored", [4])]
+    assert taking.intake.record_at_hand() is None, "none is taken in now"
 
 
 def test_until_the_first_pass_is_over_rows_are_whole_and_deletes_are_told() -> None:

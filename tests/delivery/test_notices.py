@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from stream_sync.delivery.at_hand import TellingIntake
 from stream_sync.delivery.notices import Notice, Notices
 from stream_sync.errors import HaltError
 from stream_sync.model import Record
 from stream_sync.observability.metrics import Metrics
-from tests.delivery.parts import Ack, Told
+from tests.delivery.parts import Told
 
 
 class Desk:
@@ -84,14 +82,3 @@ def test_what_is_escalated_stops_the_taking_at_its_record_and_else_halts() -> No
     with pytest.raises(HaltError, match=r"column_missing .ltv. halts") as raised:
         desk.notices.add("column_missing", "ltv")
     assert raised.value.reason == "column_missing"
-
-
-def test_the_record_at_hand_is_the_one_that_was_given_out_last() -> None:
-    intake = TellingIntake.__new__(TellingIntake)
-    records = [Told(0, offset) for offset in range(3)]
-    taken = iter(records)
-    intake._left = deque([(Ack(), taken, None)])  # type: ignore[list-item]
-    assert intake.record_at_hand() is None
-    intake.taking = True
-    for record in taken:
-        assert intake.record_at_hand() is record
