@@ -3,6 +3,7 @@
 Invariants:
 - Released is what the group `<name>.<activation>.held` has committed on the topic; the rest latches the guard of every
   pod, across restarts.
+- Only a topic that Kafka says is not there holds nothing: where it may not be looked at, the latch is not known.
 - The topic has no expiry: a finite retention would open the latch by itself, so it is an error.
 """
 
@@ -12,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 TIMEOUT = 10.0
 RETRY_SECONDS = 1.0
@@ -52,7 +53,7 @@ class HeldTopic:
         if self._consumer is None:
             self._consumer = Consumer(self._properties)
         found = self._consumer.list_topics(self._topic, timeout=TIMEOUT).topics.get(self._topic)
-        if found is None or found.error is not None or not found.partitions:
+        if found is None or is_absent(found.error):
             return 0
         places = [TopicPartition(self._topic, number) for number in found.partitions]
         released = {place.partition: place.offset for place in self._consumer.committed(places, timeout=TIMEOUT)}
@@ -61,3 +62,12 @@ class HeldTopic:
             low, high = self._consumer.get_watermark_offsets(place, timeout=TIMEOUT)
             total += max(0, high - max(low, released[place.partition]))
         return total
+
+
+def is_absent(error: KafkaError | None) -> bool:
+    """Whether a topic's error says that it is not there. Raises KafkaException for any other one."""
+    if error is None:
+        return False
+    if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+        return True
+    raise KafkaException(error)
