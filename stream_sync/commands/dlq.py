@@ -14,23 +14,19 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from stream_sync.commands.arguments import duration
+from stream_sync.commands.arguments import add_activation, count, duration, opened, wrong
 from stream_sync.commands.letters import (
     LINES,
-    add_common,
     add_place,
     add_selection,
     as_object,
-    count,
-    opened,
     selection_of,
     tell_counts,
     tell_letters,
     text_of,
-    watching,
-    wrong,
 )
 from stream_sync.commands.output import note, result, tell_failure
+from stream_sync.commands.watching import watching
 from stream_sync.config.settings import Config
 from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.put_aside import Kept, Letter
@@ -49,14 +45,14 @@ def add(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="which there are, by code and one a line", allow_abbrev=False)
-    add_common(listing)
+    add_activation(listing)
     add_selection(listing)
     listing.add_argument("--limit", type=count, default=LINES, metavar="N", help=f"lines at most (default: {LINES})")
     listing.add_argument("--all", action="store_true", help="those that were replayed as well")
     listing.add_argument("--json", action="store_true", help="one JSON document")
     listing.add_argument("--show-values", action="store_true", help="show keys, which are people's data")
     showing = actions.add_parser("show", help="one letter in full", allow_abbrev=False)
-    add_common(showing)
+    add_activation(showing)
     add_place(showing, required=True)
     showing.add_argument("--show-values", action="store_true", help="show key, value and headers: people's data")
     replaying = actions.add_parser(
@@ -66,7 +62,7 @@ def add(subparsers: Any) -> None:
         "now, or its delete. May run beside the service, and again: it changes nothing then.",
         allow_abbrev=False,
     )
-    add_common(replaying)
+    add_activation(replaying)
     add_selection(replaying)
     add_place(replaying, required=False)
     replaying.add_argument("--limit", type=count, metavar="N", help="this many letters at most")

@@ -14,9 +14,10 @@ import asyncio
 import json
 from typing import Any
 
-from stream_sync.commands.arguments import add_config
-from stream_sync.commands.letters import count, opened, since_ms, text_of, watching
+from stream_sync.commands.arguments import add_activation, count, opened, since_ms
+from stream_sync.commands.letters import text_of
 from stream_sync.commands.output import note, result
+from stream_sync.commands.watching import watching
 from stream_sync.config.settings import Config
 from stream_sync.explain.answer import OPS, answer, became, decided, side, utc
 from stream_sync.explain.explaining import Explained, Explaining, Explanation
@@ -40,8 +41,7 @@ def add(subparsers: Any) -> None:
         "what was decided, and what became of that; the last line answers in words. Sends nothing, commits nothing.",
         allow_abbrev=False,
     )
-    add_config(parser)
-    parser.add_argument("--activation", metavar="NAME", required=True, help="of which activation")
+    add_activation(parser)
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument(
         "--key",

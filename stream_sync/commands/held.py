@@ -15,17 +15,10 @@ import sys
 from collections import Counter
 from typing import Any
 
-from stream_sync.commands.letters import (
-    LINES,
-    add_common,
-    as_object,
-    count,
-    opened,
-    tell_letters,
-    watching,
-    wrong,
-)
+from stream_sync.commands.arguments import add_activation, count, opened, wrong
+from stream_sync.commands.letters import LINES, as_object, tell_letters
 from stream_sync.commands.output import note, result
+from stream_sync.commands.watching import watching
 from stream_sync.config.settings import Config
 from stream_sync.kafka.marks import Marks
 from stream_sync.kafka.put_aside import Letter, PutAside
@@ -47,16 +40,16 @@ def add(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="how many and which", allow_abbrev=False)
-    add_common(listing)
+    add_activation(listing)
     listing.add_argument("--limit", type=count, default=LINES, metavar="N", help=f"lines at most (default: {LINES})")
     listing.add_argument("--json", action="store_true", help="one JSON document")
     listing.add_argument("--show-values", action="store_true", help="show keys, which are people's data")
     releasing = actions.add_parser("release", help="delete those who are still gone", allow_abbrev=False)
-    add_common(releasing)
+    add_activation(releasing)
     releasing.add_argument("--dry-run", action="store_true", help="only say how many are still to be deleted")
     releasing.add_argument("--yes", action="store_true", help="do not ask")
     discarding = actions.add_parser("discard", help="drop them: nobody is deleted", allow_abbrev=False)
-    add_common(discarding)
+    add_activation(discarding)
     discarding.add_argument("--yes", action="store_true", help="do not ask")
 
 

@@ -7,7 +7,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -57,6 +57,12 @@ def tell_config_error(error: ConfigError) -> None:
         _line(console, Text.assemble(f"{error.file}: ", *at, problem.message))
     count = len(error.problems)
     _line(console, Text(f"{error.file}: {count} problem{'s' if count != 1 else ''}", style="bold red"))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as their widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _line(console: Console, text: Text) -> None:

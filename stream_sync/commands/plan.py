@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime as dt
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,8 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream_sync.commands import collector
-from stream_sync.commands.arguments import add_config
-from stream_sync.commands.letters import since
+from stream_sync.commands.arguments import add_config, since_ms
 from stream_sync.commands.output import note, result, tell_warnings
 from stream_sync.commands.planned import facts, lines
 from stream_sync.config.load import Loaded, load
@@ -48,7 +46,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--against", metavar="OLD", type=Path, help="the config as it is, to compare with")
     parser.add_argument(
         "--since",
-        type=since,
+        type=since_ms,
         metavar="D",
         help="only what came to Kafka so long ago at most (7d, 12h), or since a time (ISO 8601); default: all there is",
     )
@@ -65,12 +63,11 @@ def execute(args: argparse.Namespace) -> int:
     hidden = [secret.reveal() for each in (new, old) if each is not None for secret in secrets_in(each.config)]
     logs.configure(sys.stderr, hidden)
     tell_warnings(str(args.config), new.warnings)
-    since_ms = None if args.since is None else round(dt.datetime.fromisoformat(args.since).timestamp() * 1000)
     collector.tune()
     with _watching() as watching:
-        outlooks = asyncio.run(plan(new.config, None if old is None else old.config, names, since_ms, watching))
+        outlooks = asyncio.run(plan(new.config, None if old is None else old.config, names, args.since, watching))
     gone = [] if old is None or args.activation else [n for n in old.config.activations if n not in names]
-    found = facts(outlooks, gone, since_ms)
+    found = facts(outlooks, gone, args.since)
     if args.json:
         result(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return DONE

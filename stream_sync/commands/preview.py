@@ -7,17 +7,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import sys
 from typing import Any
 
-from stream_sync.commands.arguments import add_config
+from stream_sync.commands.arguments import add_activation, at_least_one, opened
 from stream_sync.commands.output import note, result
 from stream_sync.commands.previewed import as_json, lines
-from stream_sync.config.load import load
-from stream_sync.config.problems import ConfigError, Problem, did_you_mean
-from stream_sync.config.secrets import secrets_in
-from stream_sync.observability import logs
 from stream_sync.rehearsal.preview import Shown, preview
 
 LIMIT = 10
@@ -33,19 +27,14 @@ def add(subparsers: Any) -> None:
         "commits nothing and joins no group. Values are hidden.",
         allow_abbrev=False,
     )
-    add_config(parser)
-    parser.add_argument("--activation", metavar="NAME", required=True, help="an activation of the config")
-    parser.add_argument("--limit", type=_count, default=LIMIT, metavar="N", help=f"how many (default: {LIMIT})")
+    add_activation(parser)
+    parser.add_argument("--limit", type=at_least_one, default=LIMIT, metavar="N", help=f"how many (default: {LIMIT})")
     parser.add_argument("--json", action="store_true", help="for scripts")
     parser.add_argument("--show-values", action="store_true", help="show people's data: keys, identifiers and values")
 
 
 def execute(args: argparse.Namespace) -> int:
-    config = load(args.config, os.environ).config
-    if args.activation not in config.activations:
-        message = f"'{args.activation}' is no activation{did_you_mean(args.activation, config.activations)}"
-        raise ConfigError(str(args.config), [Problem("--activation", None, message)])
-    logs.configure(sys.stderr, [secret.reveal() for secret in secrets_in(config)])
+    config = opened(args)
     shown = asyncio.run(preview(config, args.activation, args.limit))
     if args.json:
         result(as_json(shown, show=args.show_values))
@@ -68,9 +57,3 @@ def _tell_end(shown: Shown) -> None:
         note("The topic is compacted: it forgets changes, so every update is sent whole.")
     for code, count in shown.warnings.most_common():
         note(f"warning {code}: {count} times in the records looked at (docs/operating.md says what it asks of you)")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of records; give 1 or more")
-    return int(text)

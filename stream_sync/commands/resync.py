@@ -14,10 +14,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from stream_sync.commands.arguments import add_config
+from stream_sync.commands.arguments import add_activation, opened, since_ms, wrong
 from stream_sync.commands.dlq import WORDS
-from stream_sync.commands.letters import opened, since_ms, watching, wrong
 from stream_sync.commands.output import note, result
+from stream_sync.commands.watching import watching
 from stream_sync.config.load import load
 from stream_sync.config.problems import did_you_mean
 from stream_sync.config.secrets import secrets_in
@@ -41,8 +41,7 @@ def add(subparsers: Any) -> None:
         "where it was.",
         allow_abbrev=False,
     )
-    add_config(parser)
-    parser.add_argument("--activation", metavar="NAME", required=True, help="of which activation")
+    add_activation(parser)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--all", action="store_true", help="the whole row of everybody in the segment")
     what.add_argument(

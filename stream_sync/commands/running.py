@@ -17,8 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from stream_sync.commands.arguments import add_config
-from stream_sync.commands.letters import wrong
+from stream_sync.commands.arguments import add_config, wrong
 from stream_sync.config.problems import did_you_mean
 from stream_sync.config.settings import Config
 from stream_sync.errors import StreamSyncError

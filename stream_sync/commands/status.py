@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from stream_sync.admin.views import Lane, Lanes
-from stream_sync.commands.letters import aligned
-from stream_sync.commands.output import result
+from stream_sync.commands.output import aligned, result
 from stream_sync.commands.running import Running, add_running, chosen
 from stream_sync.config.load import load
 

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stream_sync.commands.arguments import add_config, duration
+from stream_sync.commands.arguments import add_config, at_least_one, duration, wrong
 from stream_sync.commands.output import note, result, tell_failure
 from stream_sync.config.column_types import EVERY_OTHER
 from stream_sync.config.load import load
-from stream_sync.config.problems import ConfigError, Problem, did_you_mean
+from stream_sync.config.problems import did_you_mean
 from stream_sync.config.settings import Config, Source
 from stream_sync.formats.schemaless import Without, rows
 from stream_sync.formats.type_evidence import Proposal, evidence
@@ -46,7 +46,7 @@ def add(subparsers: Any) -> None:
     )
     add_config(parser)
     parser.add_argument("--source", metavar="NAME", required=True, help="a source of the config")
-    parser.add_argument("--records", type=_count, default=MOST, metavar="N", help=f"how many (default: {MOST})")
+    parser.add_argument("--records", type=at_least_one, default=MOST, metavar="N", help=f"how many (default: {MOST})")
     parser.add_argument("--timeout", type=duration, default=SECONDS, metavar="D", help="how long (default: 10s)")
 
 
@@ -127,11 +127,5 @@ def _nothing(name: str, without: Mapping[Without, int]) -> int:
 def _source(args: argparse.Namespace, config: Config) -> Source:
     if (source := config.sources.get(args.source)) is None:
         message = f"'{args.source}' is no source{did_you_mean(args.source, config.sources)}"
-        raise ConfigError(str(args.config), [Problem("--source", None, message)])
+        raise wrong(args, "--source", message)
     return source
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of records; give 1 or more")
-    return int(text)

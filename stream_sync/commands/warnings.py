@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
-from stream_sync.commands.letters import LINES, add_common, aligned, count, opened, since
-from stream_sync.commands.output import note, result
+from stream_sync.commands.arguments import add_activation, count, opened, since
+from stream_sync.commands.letters import LINES
+from stream_sync.commands.output import aligned, note, result
 from stream_sync.config.settings import Config
 from stream_sync.kafka.forward import Forward
 from stream_sync.kafka.properties import consumer_properties
@@ -33,7 +34,7 @@ def add(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="a line for each code and name, the latest last", allow_abbrev=False)
-    add_common(listing)
+    add_activation(listing)
     listing.add_argument("--code", help="only this one")
     listing.add_argument(
         "--since", type=since, metavar="D", help="only those not older than this (2h, 1d), or than a time (ISO 8601)"

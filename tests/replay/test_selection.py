@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from stream_sync.commands.letters import since, text_of
+from stream_sync.commands.arguments import since
+from stream_sync.commands.letters import text_of
 from stream_sync.kafka.put_aside import Letter
 from stream_sync.replay.selection import Selection, hidden, is_key
 
