@@ -4,7 +4,7 @@ Invariants:
 - Frozen, every default filled in, no key unknown; what is wrong was said by `load` before one of these is in use.
 - `fields`, `attributes` and `identifier` are always mappings from a name at the destination to SQL text, however
   they were written.
-- Rules between parts (a mirror needs `before: full` …) are in `rules.py`; here is only what one part says by itself.
+- Rules between parts (a mirror needs `before: full` …) are in `rules/`; here is only what one part says by itself.
 """
 
 from __future__ import annotations

@@ -8,8 +8,6 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 BUCKETS = 60
@@ -67,8 +65,3 @@ def decode(metadata: str | None) -> Progress | None:
         return _decoder.decode(metadata)
     except (msgspec.DecodeError, RecursionError):
         return None
-
-
-def deletes_sent(parts: Sequence[Progress], now: float, per: float) -> int:
-    """Over all partitions of this process."""
-    return sum(part.deletes_within(now, per) for part in parts)

@@ -6,8 +6,8 @@ Invariants:
 - A row that is refused again writes no second letter: its first one stays. Whoever sends rows that have none says where
   letters go.
 - Half of the account's rate limit, or less where asked for, and less again while the destination throttles: lanes of
-  other processes that run meanwhile go on. Where it shares a destination
-  with the lanes of its own process, it takes its turn among them: neither the limit nor a person is used twice.
+  other processes that run meanwhile go on. Where it shares a destination with the lanes of its own process, it takes
+  its turn among them: neither the limit nor a person is used twice.
 """
 
 from __future__ import annotations

@@ -146,8 +146,3 @@ def table(entries: Mapping[str, tuple[str, str, tuple[Build, int, int | None]]])
         name: Function(syntax, does, build, minimum, maximum)
         for name, (syntax, does, (build, minimum, maximum)) in entries.items()
     }
-
-
-def same_kind(arguments: Sequence[Node]) -> Kind | None:
-    """A result of the first argument's type."""
-    return arguments[0].kind
