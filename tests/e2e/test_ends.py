@@ -57,7 +57,7 @@ async def test_a_request_that_hangs_is_given_up_in_time_and_sent_by_the_next_run
         running.process.send_signal(signal.SIGTERM)
         started = time.monotonic()
         assert await running.ended(20) == 0, running.log
-        assert time.monotonic() - started < 6
+        assert time.monotonic() - started < 15, "the request itself would take longer"
     assert stage.committed in ({}, {0: 0})
 
     stage.workspace.faults = NONE
@@ -134,7 +134,7 @@ async def test_a_stop_while_joining_is_quick(stage: Stage) -> None:
         await until(is_waiting, "the service joins")
         started = time.monotonic()
         result = await running.stop()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
         assert not result.halted
 
 
@@ -143,7 +143,7 @@ async def test_a_stop_while_the_topic_is_missing_is_quick(stage: Stage) -> None:
         await until(lambda: running.is_halted, "the topic is missed")
         started = time.monotonic()
         await running.stop()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
 
 
 async def test_a_topic_that_comes_later_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,17 +48,23 @@ def test_records_of_one_key_keep_their_order(broker: Broker) -> None:
 def test_a_group_starts_at_once_and_its_commits_are_seen(broker: Broker) -> None:
     broker.write(TOPIC, b"one", b"value")
     broker.flush()
-    settings = {"bootstrap.servers": broker.bootstrap, "group.id": "readers", "enable.auto.commit": False}
-    began = time.monotonic()
-    with Consumer({**settings, "auto.offset.reset": "earliest"}) as consumer:
-        consumer.subscribe([TOPIC])
-        message = consumer.poll(10)
-        assert message is not None
-        assert time.monotonic() - began < 3, "a broker's own first wait for members takes that long"
-        assert sum(broker.committed("readers", TOPIC).values()) == 0
-        consumer.commit(message=message, asynchronous=False)
-    assert sum(broker.committed("readers", TOPIC).values()) == 1
-    assert broker.ends(TOPIC) == broker.committed("readers", TOPIC)
+
+    def first_takes(group: str) -> float:
+        settings = {"bootstrap.servers": broker.bootstrap, "group.id": group, "enable.auto.commit": False}
+        began = time.monotonic()
+        with Consumer({**settings, "auto.offset.reset": "earliest"}) as consumer:
+            consumer.subscribe([TOPIC])
+            message = consumer.poll(10)
+            assert message is not None
+            took = time.monotonic() - began
+            assert sum(broker.committed(group, TOPIC).values()) == 0
+            consumer.commit(message=message, asynchronous=False)
+        assert sum(broker.committed(group, TOPIC).values()) == 1
+        assert broker.ends(TOPIC) == broker.committed(group, TOPIC)
+        return took
+
+    # A broker's own first wait for members takes 3 s, every time; a slow machine only now and then.
+    assert any(first_takes(f"readers{number}") < 3 for number in range(5))
 
 
 def test_it_is_gone_after_its_block() -> None:
