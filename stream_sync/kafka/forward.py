@@ -12,12 +12,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_sync.errors import StreamSyncError
 from stream_sync.model import Record
 
 Answer = TypeVar("Answer")
+Line = TypeVar("Line")
 
 TIMEOUT = 10.0
 MOST_RECORDS = 1000
@@ -174,3 +176,15 @@ class Forward:
         self.positions[number] = max(position, self.positions[number])
         if self.positions[number] >= self._ends.get(number, 0):
             self._ends.pop(number, None)
+
+
+async def lines(forward: Forward, decoder: msgspec.json.Decoder[Line], since_ms: int | None) -> AsyncIterator[Line]:
+    """What a topic of `telling` has, from a time on where one is given (as `starts`). What is somebody else's record is
+    skipped. Raises StreamSyncError."""
+    await forward.start(await forward.starts(since_ms))
+    async for records in forward.to_end():
+        for record in records:
+            try:
+                yield decoder.decode(record.value() or b"")
+            except (msgspec.DecodeError, RecursionError):
+                continue

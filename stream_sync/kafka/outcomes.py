@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from stream_sync.kafka.forward import Forward
+from stream_sync.kafka.forward import Forward, lines
 
 RETENTION_MS = 7 * 24 * 3600 * 1000
 
@@ -53,15 +53,9 @@ def topic_of(name: str, activation: str) -> str:
     return f"{name}.{activation}.outcomes"
 
 
-async def outcomes(forward: Forward, since_ms: int | None) -> AsyncIterator[Told]:
+def outcomes(forward: Forward, since_ms: int | None) -> AsyncIterator[Told]:
     """What an outcomes topic tells, from a time on where one is given. `forward`: of that topic."""
-    await forward.start(await forward.starts(since_ms))
-    async for records in forward.to_end():
-        for record in records:
-            try:
-                yield _decoder.decode(record.value() or b"")
-            except (msgspec.DecodeError, RecursionError):  # somebody else's record
-                continue
+    return lines(forward, _decoder, since_ms)
 
 
 _decoder = msgspec.json.Decoder(Told)

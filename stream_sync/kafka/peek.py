@@ -16,8 +16,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from stream_sync.errors import StreamSyncError
 from stream_sync.model import Record
 
-METADATA_TIMEOUT = 10.0
-
 
 class Span(NamedTuple):
     """Offsets of one partition; `end` is not in it."""
@@ -28,13 +26,14 @@ class Span(NamedTuple):
 
 
 def peek(properties: Mapping[str, Any], topic: str, group: str, most: int, seconds: float) -> list[Record]:
-    """Up to about `most` records, in no order. `group` is not used: the client library asks for a name.
+    """Up to about `most` records, in no order. `group` is not used: the client library asks for a name. `seconds`: for
+    each question about the topic, and for all records.
 
     Raises StreamSyncError where the broker does not answer or the topic cannot be read.
     """
     consumer = Consumer({**properties, "group.id": group, "error_cb": lambda _error: None})
     try:
-        ends = _ends(consumer, topic)
+        ends = _ends(consumer, topic, seconds)
         share = max(2, most // max(1, len(ends)))
         deadline = time.monotonic() + seconds
         heads = [head for low_high in ends if (head := _head(low_high, share)) is not None]
@@ -50,15 +49,15 @@ def peek(properties: Mapping[str, Any], topic: str, group: str, most: int, secon
         consumer.close()
 
 
-def _ends(consumer: Consumer, topic: str) -> list[Span]:
-    found = consumer.list_topics(topic, timeout=METADATA_TIMEOUT).topics[topic]
+def _ends(consumer: Consumer, topic: str, seconds: float) -> list[Span]:
+    found = consumer.list_topics(topic, timeout=seconds).topics[topic]
     if found.error is not None or not found.partitions:
         raise StreamSyncError(
             f"topic {topic!r} does not exist or may not be read: create it, or mend the source's `topic`"
         )
     spans = []
     for number in found.partitions:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=METADATA_TIMEOUT)
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=seconds)
         spans.append(Span(number, low, high))
     return spans
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from stream_sync.kafka.forward import Forward
+from stream_sync.kafka.forward import Forward, lines
 
 RETENTION_MS = 30 * 24 * 3600 * 1000
 
@@ -54,15 +54,9 @@ def topic_of(name: str, activation: str) -> str:
     return f"{name}.{activation}.warnings"
 
 
-async def warnings(forward: Forward, since_ms: int | None) -> AsyncIterator[Warned]:
+def warnings(forward: Forward, since_ms: int | None) -> AsyncIterator[Warned]:
     """What a warnings topic has, from a time on where one is given. `forward`: of that topic."""
-    await forward.start(await forward.starts(since_ms))
-    async for records in forward.to_end():
-        for record in records:
-            try:
-                yield _decoder.decode(record.value() or b"")
-            except (msgspec.DecodeError, RecursionError):
-                continue
+    return lines(forward, _decoder, since_ms)
 
 
 _decoder = msgspec.json.Decoder(Warned)

@@ -141,7 +141,7 @@ def test_a_topic_that_is_not_there_fails(kafka: Kafka, prefix: str, tmp_path: Pa
 
 
 def test_a_broker_that_is_not_there_fails(kafka: Kafka, prefix: str, tmp_path: Path) -> None:
-    done = types(kafka, prefix, tmp_path, bootstrap="127.0.0.1:1")
+    done = types(kafka, prefix, tmp_path, "--timeout", "1s", bootstrap="127.0.0.1:1")
     assert done.returncode == 1
     assert "cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
