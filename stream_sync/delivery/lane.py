@@ -63,6 +63,7 @@ class Lane:
         self._log = log
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
+        self._has_joined = False
         self._ends: dict[int, int] = {}
         self._learning: set[asyncio.Task[None]] = set()
         self.standing = Standing(metrics, log, notices)
@@ -214,8 +215,9 @@ class Lane:
 
     @property
     def polled_at(self) -> float | None:
-        """When the consumer was last polled (monotonic seconds), None before the lane runs."""
-        return None if self._consumer is None else self._consumer.polled_at
+        """When the consumer was last polled (monotonic seconds), None before it joined: nobody polls for a topic that is
+        missing."""
+        return self._consumer.polled_at if self._consumer is not None and self._has_joined else None
 
     async def _join(self, consumer: Consumer) -> None:
         """Joins the group; where the topic is not there (yet), looks again once a minute."""
@@ -229,7 +231,7 @@ class Lane:
                 else:
                     await self._rest.for_topic()
             else:
-                self._intake.forgetful = True
+                self._has_joined = self._intake.forgetful = True
                 learning = asyncio.create_task(self._learn(consumer))
                 self._learning.add(learning)
                 await asyncio.wait((learning,), timeout=ANSWER_SECONDS)

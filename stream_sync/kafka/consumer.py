@@ -206,6 +206,7 @@ class LaneConsumer:
         self._client.subscribe(
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
+        self._polls = Polls(time.monotonic(), self.session_timeout / 2)  # joining may have taken long
         return ends
 
     def _take(self, most: int, wait: float) -> Taken:

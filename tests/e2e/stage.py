@@ -128,6 +128,11 @@ class Inside:
         return self.metric("lane_state", state="halted") == 1
 
     @property
+    def is_polling(self) -> bool:
+        """Whether `/healthz` asks when the consumer was polled last."""
+        return any(wired.lane.polled_at is not None for wired in self._service._lanes.values())
+
+    @property
     def halts(self) -> str:
         """Why it is halted, empty where it is not."""
         lanes = self._service._lanes.values()

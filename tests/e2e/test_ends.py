@@ -150,6 +150,8 @@ async def test_a_topic_that_comes_later_is_found(stage: Stage, monkeypatch: pyte
     monkeypatch.setattr("stream_sync.delivery.rest.PROBE_SECONDS", 0.2)
     async with stage.inside() as running:
         await until(lambda: running.is_halted, "the topic is missed")
+        assert not running.is_polling, "or the process is restarted, with all its other lanes"
         stage.create()
         stage.write(stage.table.insert("ann"))
         await until(lambda: stage.wrong == [], "its people are there")
+        assert running.is_polling
