@@ -215,8 +215,7 @@ class Lane:
 
     @property
     def polled_at(self) -> float | None:
-        """When the consumer was last polled (monotonic seconds), None before it joined: nobody polls for a topic that is
-        missing."""
+        """When the consumer was last polled (monotonic seconds); None before it joined: no topic, no polls."""
         return self._consumer.polled_at if self._consumer is not None and self._has_joined else None
 
     async def _join(self, consumer: Consumer) -> None:
