@@ -256,6 +256,8 @@ class Lane:
         """Takes what is there; raises HaltError and WaitError."""
         if not self._intake.has_left:
             self._intake.put_by(await consumer.take(MOST_RECORDS, POLL_SECONDS), consumer.assigned)
+        if self.standing.halted is not None:  # meanwhile, by what is committed perhaps: it may not be passed
+            return
         self._intake.go_on(self._now())
         if self._guard is not None:
             self._guard.check(self._now())

@@ -144,7 +144,7 @@ async def test_another_mapping_is_told_and_another_destination_halts(stage: Stag
     assert running.metric("warnings_total", code="mapping_changed") == 0
 
     stage.braze["url"] = stage.oracle.address("another")
-    stage.write(table.update("ann", score=2))
+    stage.write(table.update("ann"), table.update("ann", score=2))  # the first asks for nothing, as the config is now
     async with stage.inside(until_caught_up=True) as halted:
         assert (await halted.ended()).halted == {ACTIVATION: "route_changed"}
 
