@@ -25,7 +25,7 @@ from stream_sync.commands.letters import (
     tell_letters,
     text_of,
 )
-from stream_sync.commands.output import note, result, tell_failure
+from stream_sync.commands.output import how_many, note, result, tell_failure
 from stream_sync.commands.watching import watching
 from stream_sync.config.settings import Config
 from stream_sync.errors import StreamSyncError
@@ -150,7 +150,8 @@ async def _replay(args: argparse.Namespace, config: Config) -> int:
             if args.dry_run:
                 planned = await desk.plan()
                 fates = Counter(each.fate for each in (*planned.results.values(), *_unread(desk.letters)))
-                result(f"{len(desk.letters)} letters of {len(desk.rows.wanted)} rows, as the source has them now:")
+                letters, rows = how_many(len(desk.letters), "letter"), how_many(len(desk.rows.wanted), "row")
+                result(f"{letters} of {rows}, as the source has them now:")
                 result(f"  {len(planned.writes):>7}  would be sent whole")
                 result(f"  {sum(map(len, planned.deletes.values())):>7}  would be deleted")
                 for fate, number in fates.most_common():
@@ -175,7 +176,7 @@ WORDS = {
 def tell_results(results: Mapping[Letter, Result]) -> int:
     """What became of the letters, by fate and by reason; the exit status."""
     fates = Counter((each.fate, each.code) for each in results.values())
-    result(f"{len(results)} letters:")
+    result(f"{how_many(len(results), 'letter')}:")
     for (fate, code), number in fates.most_common():
         result(f"  {number:>7}  {WORDS[fate]}{f': {code}' if code else ''}")
     left = [(letter, each) for letter, each in results.items() if each.fate not in DONE]

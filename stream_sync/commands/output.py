@@ -59,6 +59,11 @@ def tell_config_error(error: ConfigError) -> None:
     _line(console, Text(f"{error.file}: {count} problem{'s' if count != 1 else ''}", style="bold red"))
 
 
+def how_many(number: int, noun: str, plural: str = "") -> str:
+    """`1 letter`, `2,000 letters`; nouns whose plural is no `s` more bring it."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns as wide as their widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -33,5 +33,5 @@ def tell(args: argparse.Namespace, verb: str) -> int:
     running = Running(args, config)
     for name in chosen(args, config):
         done = running.post(name, verb, Done)
-        result(f"{done.activation}: {'paused' if done.paused else 'not paused'}, now {done.state}")
+        result(f"{done.activation}: {'paused' if done.paused else 'not paused'}, was {done.state}")
     return 0

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from stream_sync.commands.output import how_many
 from stream_sync.model import Kind
 from stream_sync.rehearsal.history import Decider, History
 from stream_sync.rehearsal.outlook import Outlook
@@ -197,7 +198,7 @@ def _outlook_lines(name: str, outlook: Mapping[str, Any]) -> Iterator[str]:
         yield "               if no two intents of a person merge while they wait; batches are full"
     if new["first_load"]:
         yield from _load_lines("first load", new["first_load"])
-        yield f"               of the about {new['people']:,} people it writes, each once with the whole row"
+        yield f"               of about {_people(new['people'])} that it writes, each once with the whole row"
     if (segment := outlook["segment"]) is not None:
         yield from _segment_lines(name, outlook["mode"], segment)
 
@@ -207,17 +208,21 @@ def _segment_lines(name: str, mode: str, segment: Mapping[str, Any]) -> Iterator
     resync = f"stream-sync resync -c NEW --activation {name}"
     if segment["leave"]:
         yield (
-            f"  leave        {more}{segment['leave']:,} people whom the old one has in its segment and the new one has "
-            "not: no row change tells it, so they stay"
+            f"  leave        {more}{_people(segment['leave'])} whom the old one has in its segment and the new one has "
+            "not: no row change tells it, so who left stays"
         )
         if mode == "mirror":
             yield f"               once it runs `{resync} --exits OLD` deletes them"
     if segment["enter"]:
         yield (
-            f"  enter        {more}{segment['enter']:,} people whom only the new one has in its segment: sent with "
+            f"  enter        {more}{_people(segment['enter'])} whom only the new one has in its segment: sent with "
             "their next change"
         )
         yield f"               once it runs `{resync} --all` sends them at once"
+
+
+def _people(number: int) -> str:
+    return how_many(number, "person", "people")
 
 
 def _table(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[str]:
@@ -262,13 +267,13 @@ def _budget_lines(budget: Mapping[str, Any]) -> Iterator[str]:
     if not budget["most"]:
         yield f"  budget       no delete; {allowed} are allowed"
         return
-    told = f"at most {budget['most']:,} deletes counted at once ({budget['at']}), {allowed} are allowed"
+    told = f"at most {how_many(budget['most'], 'delete')} counted at once ({budget['at']}), {allowed} are allowed"
     if budget["exceeded"]:
         told += ": they WOULD BE HELD, for a person to decide (`stream-sync held`)"
     yield f"  budget       {told}"
     yield (
         f"               {budget['cancelled']:,} cancelled by a write while they waited; read from the start, "
-        f"{budget['gone']:,} people are left to delete at the end"
+        f"{_people(budget['gone'])} left to delete at the end"
     )
 
 

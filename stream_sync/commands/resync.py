@@ -16,7 +16,7 @@ from typing import Any
 
 from stream_sync.commands.arguments import add_activation, opened, since_ms, wrong
 from stream_sync.commands.dlq import WORDS
-from stream_sync.commands.output import note, result
+from stream_sync.commands.output import how_many, note, result
 from stream_sync.commands.watching import watching
 from stream_sync.config.load import load
 from stream_sync.config.problems import did_you_mean
@@ -98,7 +98,8 @@ async def _resync(args: argparse.Namespace, config: Config, wanted: Wanted) -> i
 
 
 def _tell(report: Report, *, deletes: bool) -> int:
-    result(f"{report.rows} rows:" if report.results else f"{report.rows} rows, nothing to do")
+    rows = how_many(report.rows, "row")
+    result(f"{rows}:" if report.results else f"{rows}, nothing to do")
     for (fate, code), number in report.results.most_common():
         words = "deleted" if deletes and fate == "delivered" else WORDS[fate]
         result(f"  {number:>9}  {words}{f': {code}' if code else ''}")
@@ -108,7 +109,7 @@ def _tell(report: Report, *, deletes: bool) -> int:
 
 
 def _tell_plan(report: Report, *, deletes: bool) -> int:
-    result(f"{report.rows} rows, as the source has them now:")
+    result(f"{how_many(report.rows, 'row')}, as the source has them now:")
     for (fate, code), number in report.results.most_common():
         words = ("would be deleted" if deletes else "would be sent") if fate == "delivered" else WORDS[fate]
         result(f"  {number:>9}  {words}{f': {code}' if code else ''}")

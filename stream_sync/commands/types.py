@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stream_sync.commands.arguments import add_config, at_least_one, duration, wrong
-from stream_sync.commands.output import note, result, tell_failure
+from stream_sync.commands.output import how_many, note, result, tell_failure
 from stream_sync.config.column_types import EVERY_OTHER
 from stream_sync.config.load import load
 from stream_sync.config.problems import did_you_mean
@@ -61,7 +61,8 @@ def execute(args: argparse.Namespace) -> int:
     if not images:
         return _nothing(args.source, without)
     found = {name: seen.proposal(name) for name, seen in evidence(images).items()}
-    note(f"{len(images)} rows in {len(records)} records of {source.topic}; put this under `sources.{args.source}`:")
+    looked = f"{how_many(len(images), 'row')} in {how_many(len(records), 'record')}"
+    note(f"{looked} of {source.topic}; put this under `sources.{args.source}`:")
     for line in yaml_lines(found, source.types):
         result(line)
     return DONE

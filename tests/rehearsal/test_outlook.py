@@ -73,13 +73,13 @@ def test_the_lines_say_what_counts(tmp_path: Path) -> None:
     for words in (
         "at most 6 deletes counted",
         "5 in 1 h are allowed: they WOULD BE HELD",
-        "6 people are left to delete at the end",
+        "6 people left to delete at the end",
         "  leave        2 people",
         "resync -c NEW --activation gold --exits OLD",
         "of a day's quota of 5,000",
         "silver  is gone",
         "13 of 13 updates and deletes (100.0%) tell the whole row as it was",
-        "of the about 7 people it writes",
+        "of about 7 people that it writes",
     ):
         assert words in text, text
     assert "@" not in text
