@@ -126,7 +126,7 @@ class LaneConsumer:
         try:
             return await asyncio.to_thread(is_compacted, self._admin, self._topic)
         except (KafkaException, TimeoutError) as exception:
-            code = exception.args[0].name() if isinstance(exception, KafkaException) else "timed_out"
+            code = exception.args[0].name() if isinstance(exception, KafkaException) else "_TIMED_OUT"
             self._log("cleanup_policy_unknown", topic=self._topic, code=code, hint="taken as not compacted")
             return False
 

@@ -170,7 +170,7 @@ def open_topic(admin_properties: Mapping[str, Any], topic: LetterTopic, log: Cal
 
 
 def _code_of(exception: KafkaException | TimeoutError) -> str:
-    return str(exception.args[0].name()) if isinstance(exception, KafkaException) else "timed_out"
+    return str(exception.args[0].name()) if isinstance(exception, KafkaException) else "_TIMED_OUT"
 
 
 def _refuse_expiry(admin: AdminClient, topic: str) -> None:
