@@ -25,6 +25,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from stream_sync.errors import FatalError, HaltError
 from stream_sync.kafka.cleanup import is_compacted
 from stream_sync.kafka.client_log import News
+from stream_sync.kafka.elsewhere import left_behind
 from stream_sync.kafka.offsets import Commit, Offsets
 from stream_sync.kafka.polls import Polls
 from stream_sync.kafka.progress import decode
@@ -198,6 +199,12 @@ class LaneConsumer:
                 f"topic {self._topic!r} does not exist or may not be read: create it, or mend the source's `topic`"
             )
             raise HaltError("topic_missing", message)
+        if (other := left_behind(self._client, self._topic)) is not None:
+            message = (
+                f"the group has worked on topic {other!r} so far: give the activation another name, or delete the "
+                "group's offsets of that topic"
+            )
+            raise HaltError("route_changed", message)
         self.partitions = len(topic.partitions)
         ends = {
             number: self._client.get_watermark_offsets(TopicPartition(self._topic, number), timeout=METADATA_TIMEOUT)[1]

@@ -152,6 +152,17 @@ async def test_another_mapping_is_told_and_another_destination_halts(stage: Stag
     assert stage.committed == {0: 2}
 
 
+async def test_another_source_halts(stage: Stage) -> None:
+    stage.create()
+    stage.write(stage.table.insert("ann", name="Ann"))
+    await stage.catch_up()
+    other = f"{stage.topic}.anew"
+    stage.kafka.create_topic(other, 1, {})
+    stage.source["topic"] = other
+    async with stage.inside(until_caught_up=True) as halted:
+        assert (await halted.ended()).halted == {ACTIVATION: "route_changed"}
+
+
 async def test_another_destination_halts_though_there_is_nothing_new(stage: Stage) -> None:
     stage.create()
     stage.write(stage.table.insert("ann"))
