@@ -99,21 +99,24 @@ class Letters:
             try:
                 count = await asyncio.shield(known)
             except FiniteRetentionError:
-                hint = "set its retention.ms to -1: parked deletes wait"
-                self._log("held_topic_expires", topic=topic.name, hint=hint)
+                if self._forget(topic, known):
+                    hint = "set its retention.ms to -1: parked deletes wait"
+                    self._log("held_topic_expires", topic=topic.name, hint=hint)
             except (KafkaException, TimeoutError) as exception:
-                self._log("topic_not_seen", topic=topic.name, code=_code_of(exception))
+                if self._forget(topic, known):
+                    self._log("topic_not_seen", topic=topic.name, code=_code_of(exception))
             else:
                 if not count:
                     self._forget(topic, known)
                 return count
-            self._forget(topic, known)
             await asyncio.sleep(RETRY_SECONDS)
 
-    def _forget(self, topic: LetterTopic, known: asyncio.Task[int]) -> None:
-        """Look it up again."""
-        if self._known.get(topic.name) is known:
+    def _forget(self, topic: LetterTopic, known: asyncio.Task[int]) -> bool:
+        """Look it up again; True for the first of all who waited for that answer: it tells, once for thousands."""
+        first = self._known.get(topic.name) is known
+        if first:
             del self._known[topic.name]
+        return first
 
     def close(self) -> None:
         """Ends the poll thread. Letters that are not acknowledged are not settled either: they are written again."""
