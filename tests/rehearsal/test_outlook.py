@@ -11,7 +11,7 @@ from stream_sync.commands.planned import facts, lines
 from stream_sync.rehearsal.differences import differences
 from stream_sync.rehearsal.outlook import Outlook, _Reading
 from tests.rehearsal.rehearsed import rehearsed
-from tests.rehearsal.test_history import Pass
+from tests.rehearsal.test_retained_history import Pass
 from tests.routing.table import ANN, TYPES, created, deleted, updated
 
 CRISP = {
