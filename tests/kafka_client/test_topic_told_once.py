@@ -1,0 +1,43 @@
+"""Letters: what is wrong with a topic is told once for all who wait for it, not by each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from stream_sync.kafka import letters
+from stream_sync.kafka.letters import FiniteRetentionError, Letters, LetterTopic, Reason
+from tests.formats.reading import Held
+
+TOPIC = LetterTopic("told.gold.held", 1, -1)
+REASON = Reason("gold", "TASK_PUT", "delete_held", "a person decides", None, 0)
+
+
+async def test_a_topic_that_expires_is_told_once_by_all_the_deletes_that_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    looks = 0
+    again = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def expires(*_: Any) -> int:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            loop.call_soon_threadsafe(again.set)
+        raise FiniteRetentionError(TOPIC.name)
+
+    monkeypatch.setattr(letters, "open_topic", expires)
+    put_aside = Letters({}, {}, lambda event, **_: told.append(event))
+    record = Held(b"value", b"key")
+    waiting = [asyncio.create_task(put_aside.send(TOPIC, record, REASON)) for _ in range(50)]
+    async with asyncio.timeout(30):
+        await again.wait()
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert set(told) == {"held_topic_expires"}
+    assert len(told) <= looks
