@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-LIMIT = 60.0
+LIMIT = 120.0
 """Seconds."""
 
 

@@ -42,7 +42,7 @@ TYPES = {"id": "text", "name": "text", "tier": "text", "score": "int", VERSION: 
 KEY = "a-key"
 STARTED = 1_700_000_000
 """When the table's first change was committed, in seconds since the epoch; each further one a second later."""
-LIMIT = 30.0
+LIMIT = 120.0
 """Seconds."""
 
 

@@ -108,6 +108,8 @@ async def test_the_coordinator_is_lost_while_the_partitions_stay(
 
         await settled(stage)
         await members.leave()
+    # The next tests' topics would have partitions on it.
+    await until(lambda: stage.kafka.brokers() == {1}, "the second broker is gone")
 
 
 async def test_members_that_come_and_go_twice_a_second(stage: Stage, members: Members) -> None:

