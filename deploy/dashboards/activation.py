@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy.dashboards.panels import BLUE, GREEN, GREY, ORANGE, RED, Panel, Query, Row, Variable, dashboard
+from deploy.dashboards import common
+from deploy.dashboards.panels import GREEN, ORANGE, RED, Panel, Query, Row, Variable, dashboard
 
 _ONE = 'namespace=~"$namespace", job=~"$job", activation="$activation"'
-_RANGE = "[$__rate_interval]"
 
 
 def _rate(metric: str, by: str) -> str:
-    return f"sum by ({by}) (rate({metric}{{{_ONE}}}{_RANGE}))"
+    return common.rate(_ONE, metric, by)
 
 
-def _quantile(quantile: float, metric: str) -> str:
-    return f"histogram_quantile({quantile}, sum by (le) (rate({metric}_bucket{{{_ONE}}}{_RANGE})))"
+def _quantile(share: float, metric: str) -> str:
+    return common.quantile(share, _ONE, metric)
 
 
 def _of(metric: str, fold: str = "sum") -> str:
@@ -25,20 +25,7 @@ def _of(metric: str, fold: str = "sum") -> str:
 _FRESH = Row(
     "Are its people fresh?",
     (
-        Panel(
-            "State", "Of each pod's part of the lane.",
-            [
-                Query(
-                    f'max by (instance) (stream_sync_lane_state{{{_ONE}, state="paused"}}'
-                    f' or 2 * stream_sync_lane_state{{{_ONE}, state="waiting"}}'
-                    f' or 3 * stream_sync_lane_state{{{_ONE}, state="halted"}})',
-                    "{{instance}}",
-                )
-            ],
-            shape="state-timeline", limits=((None, GREEN), (1, BLUE), (2, GREY), (3, RED)),
-            words=(("0", "running", GREEN), ("1", "paused", BLUE), ("2", "waiting", GREY), ("3", "halted", RED)),
-            runbook="StreamSyncLaneHalted",
-        ),
+        common.state("Of each pod's part of the lane.", _ONE, "instance"),
         Panel(
             "Oldest change that waits", "0 when caught up.",
             [Query(_of("stream_sync_oldest_pending_seconds", "max"), "oldest")],
@@ -54,7 +41,7 @@ _FRESH = Row(
         ),
         Panel(
             "Freshness, all of it", "People delivered, by how old what they got was.",
-            [Query(f"sum by (le) (increase(stream_sync_freshness_seconds_bucket{{{_ONE}}}{_RANGE}))", "{{le}}")],
+            [Query(f"sum by (le) (increase(stream_sync_freshness_seconds_bucket{{{_ONE}}}{common.RANGE}))", "{{le}}")],
             unit="s", width=12, shape="heatmap", runbook="StreamSyncFreshnessBurn",
         ),
         Panel(
@@ -68,23 +55,7 @@ _FRESH = Row(
 _FLOW = Row(
     "Records → intents → outcomes",
     (
-        Panel(
-            "Records", "Read from Kafka: routed, skipped (nothing to do), undecodable (a dead letter).",
-            [Query(_rate("stream_sync_records_total", "result"), "{{result}}")], unit="cps", stacked=True,
-        ),
-        Panel(
-            "Intents", "What they became, before merging, and updates with nothing to send.",
-            [
-                Query(_rate("stream_sync_intents_total", "kind"), "{{kind}}"),
-                Query(f"sum(rate(stream_sync_unchanged_total{{{_ONE}}}{_RANGE}))", "unchanged"),
-            ],
-            unit="cps", stacked=True,
-        ),
-        Panel(
-            "Outcomes", "What became of the intents.",
-            [Query(_rate("stream_sync_outcomes_total", "outcome"), "{{outcome}}")], unit="cps", stacked=True,
-            runbook="StreamSyncStuck",
-        ),
+        *common.flow(_ONE),
         Panel(
             "Backlog", "In Kafka, in memory, and people on the wire.",
             [

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy.dashboards.panels import BLUE, GREEN, GREY, ORANGE, RED, Panel, Query, Row, Variable, dashboard
+from deploy.dashboards import common
+from deploy.dashboards.panels import GREEN, ORANGE, RED, Panel, Query, Row, Variable, dashboard
 
 _ALL = 'namespace=~"$namespace", job=~"$job"'
 _EACH = "{{activation}}"
-_RANGE = "[$__rate_interval]"
 
 
 def _rate(metric: str, by: str) -> str:
-    return f"sum by ({by}) (rate({metric}{{{_ALL}}}{_RANGE}))"
+    return common.rate(_ALL, metric, by)
 
 
-def _quantile(quantile: float, metric: str, by: str) -> str:
-    return f"histogram_quantile({quantile}, sum by ({by}, le) (rate({metric}_bucket{{{_ALL}}}{_RANGE})))"
+def _quantile(share: float, metric: str, by: str) -> str:
+    return common.quantile(share, _ALL, metric, f"{by}, le")
 
 
 _FRESH = Row(
@@ -48,20 +48,7 @@ _FRESH = Row(
             unit="percentunit", limits=((None, GREEN), (0.01, ORANGE), (0.144, RED)),
             runbook="StreamSyncFreshnessBurn",
         ),
-        Panel(
-            "State", "0 running, 1 paused (its backlog is full), 2 waiting, 3 halted.",
-            [
-                Query(
-                    f'max by (activation) (stream_sync_lane_state{{{_ALL}, state="paused"}}'
-                    f' or 2 * stream_sync_lane_state{{{_ALL}, state="waiting"}}'
-                    f' or 3 * stream_sync_lane_state{{{_ALL}, state="halted"}})',
-                    _EACH,
-                )
-            ],
-            shape="state-timeline", limits=((None, GREEN), (1, BLUE), (2, GREY), (3, RED)),
-            words=(("0", "running", GREEN), ("1", "paused", BLUE), ("2", "waiting", GREY), ("3", "halted", RED)),
-            runbook="StreamSyncLaneHalted",
-        ),
+        common.state("0 running, 1 paused (its backlog is full), 2 waiting, 3 halted.", _ALL, "activation"),
         Panel(
             "Limited by", "What bounds each lane now: where `cpu`, more pods help, up to the partitions.",
             [Query(f"sum by (by) (stream_sync_limited_by{{{_ALL}}})", "{{by}}")], stacked=True,
@@ -70,28 +57,7 @@ _FRESH = Row(
     ),
 )  # fmt: skip
 
-_FLOW = Row(
-    "Records → intents → outcomes",
-    (
-        Panel(
-            "Records", "Read from Kafka: routed, skipped (nothing to do), undecodable (a dead letter).",
-            [Query(_rate("stream_sync_records_total", "result"), "{{result}}")], unit="cps", stacked=True,
-        ),
-        Panel(
-            "Intents", "What they became, before merging, and updates with nothing to send.",
-            [
-                Query(_rate("stream_sync_intents_total", "kind"), "{{kind}}"),
-                Query(f"sum(rate(stream_sync_unchanged_total{{{_ALL}}}{_RANGE}))", "unchanged"),
-            ],
-            unit="cps", stacked=True,
-        ),
-        Panel(
-            "Outcomes", "What became of the intents.",
-            [Query(_rate("stream_sync_outcomes_total", "outcome"), "{{outcome}}")], unit="cps", stacked=True,
-            runbook="StreamSyncStuck",
-        ),
-    ),
-)  # fmt: skip
+_FLOW = Row("Records → intents → outcomes", common.flow(_ALL))
 
 _DESTINATIONS = Row(
     "Destinations",
