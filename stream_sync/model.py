@@ -68,6 +68,14 @@ class Record(Protocol):
     def timestamp(self) -> tuple[int, int]: ...
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a record is."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
 class Columns(Protocol):
     """How to read the rows of one wire schema. One object per schema, compared by identity, so that whoever compiles
     something against it does so once per schema."""

@@ -16,20 +16,12 @@ import msgspec
 
 from stream_sync.codes import QUIET, URGENT
 from stream_sync.errors import HaltError
-from stream_sync.model import Record
+from stream_sync.model import Place, Record
 from stream_sync.observability.metrics import LaneMetrics
 
 REPEAT_SECONDS = 60.0
 MOST_NAMES = 1000
 MOST_PLACES = 3
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where a record is."""
-
-    topic: str
-    partition: int
-    offset: int
 
 
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -10,16 +10,9 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from stream_sync.kafka.forward import Forward, lines
+from stream_sync.model import Place
 
 RETENTION_MS = 30 * 24 * 3600 * 1000
-
-
-class At(msgspec.Struct, frozen=True):
-    """Where a record of the source is."""
-
-    topic: str
-    partition: int
-    offset: int
 
 
 class Warned(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,7 +27,7 @@ class Warned(msgspec.Struct, frozen=True, omit_defaults=True):
     """How often since it was last told."""
     first: str
     last: str
-    records: tuple[At, ...] = ()
+    records: tuple[Place, ...] = ()
     """Some for which it was said."""
     message: str = ""
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from stream_sync.delivery.notices import MOST_PLACES, Notice, Place, is_urgent
+from stream_sync.delivery.notices import MOST_PLACES, Notice, is_urgent
+from stream_sync.model import Place
 
 MOST_NAMES = 5
 MOST_SENT = 1_000

@@ -17,7 +17,7 @@ from stream_sync.delivery.notices import Notice, Tell, is_urgent
 from stream_sync.kafka.letters import LetterTopic
 from stream_sync.kafka.properties import admin_properties, producer_properties
 from stream_sync.kafka.telling import Telling
-from stream_sync.kafka.warned import RETENTION_MS, At, Warned, topic_of
+from stream_sync.kafka.warned import RETENTION_MS, Warned, topic_of
 from stream_sync.notify.post import Post
 from stream_sync.notify.targets import open_target
 from stream_sync.observability import logs
@@ -87,7 +87,6 @@ def is_wanted(warnings: Warnings, notice: Notice) -> bool:
 
 
 def _warned(activation: str, notice: Notice, now: float) -> Warned:
-    places = tuple(At(place.topic, place.partition, place.offset) for place in notice.places)
     return Warned(
         at=utc(now),
         activation=activation,
@@ -96,7 +95,7 @@ def _warned(activation: str, notice: Notice, now: float) -> Warned:
         count=notice.count,
         first=utc(notice.first),
         last=utc(notice.last),
-        records=places,
+        records=notice.places,
         message=notice.message,
     )
 

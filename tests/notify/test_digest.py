@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stream_sync.delivery.notices import Notice, Place
+from stream_sync.delivery.notices import Notice
+from stream_sync.model import Place
 from stream_sync.notify.digest import Digests
 from stream_sync.notify.wording import card, text
 
