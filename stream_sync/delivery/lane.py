@@ -207,11 +207,16 @@ class Lane:
                 await self._consumer.close()
 
     async def _commit_last(self, consumer: Consumer, deadline: float) -> None:
-        """A commit is refused while the group is rebalanced, which only polling brings to its end."""
+        """A commit is refused while the group is rebalanced: only polling ends that, and brings the answer, too."""
         for _ in range(LAST_TRIES):
-            if await consumer.commit(wait=True) or self._now() > deadline:
-                return
-            await consumer.take(1, POLL_SECONDS)
+            commit = asyncio.ensure_future(consumer.commit(wait=True))
+            try:
+                while not commit.done() and self._now() < deadline:
+                    await consumer.take(1, POLL_SECONDS)
+                if self._now() >= deadline or commit.result():
+                    return
+            finally:
+                commit.cancel()
 
     @property
     def polled_at(self) -> float | None:

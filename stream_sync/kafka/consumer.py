@@ -40,7 +40,13 @@ INSIST_SECONDS = 30.0
 INSIST_PAUSE = 0.2
 _FORBIDDEN = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
 ASK_TIMEOUT = 2.0
+COMMIT_SECONDS = 10.0
+"""How long the answer to a commit is waited for."""
 REVOKE_MARGIN = 5.0
+
+
+Places = frozenset[tuple[int, int, str]]
+"""What a commit is known by: partition, position and metadata of each."""
 
 
 class Taken(NamedTuple):
@@ -98,6 +104,8 @@ class LaneConsumer:
         self._admin = admin
         self._from_start = from_start
         self._accept_gap = accept_gap
+        self._answers: dict[Places, list[asyncio.Future[bool]]] = {}
+        """Who waits for the answer to which commit. Owner thread only."""
         self._arrived: list[list[Offsets]] = []
         """Assignments of which the lane was not told yet."""
         self._begun: set[int] = set()
@@ -144,9 +152,17 @@ class LaneConsumer:
         await self._run(lambda: self._client.resume(self._client.assignment()))
 
     async def commit(self, *, wait: bool = False) -> bool:
-        """Commits what is settled. With `wait` it returns when the broker has answered: whether it took all."""
+        """Commits what is settled. With `wait`: whether the broker took all of it, as it says within COMMIT_SECONDS;
+        the answer comes by polling, which must go on meanwhile."""
         commits = commits_of(tuple(self.assigned.values()))
-        return await self._run(self._commit, commits, wait) if commits else True
+        if not commits:
+            return True
+        answer: asyncio.Future[bool] | None = self._loop.create_future() if wait else None
+        sent = await self._run(self._commit, commits, answer)
+        if answer is None or not sent:
+            return sent
+        done, _ = await asyncio.wait((answer,), timeout=COMMIT_SECONDS)
+        return bool(done) and answer.result()
 
     async def reached(self, ends: Mapping[int, int]) -> bool:
         """Whether the group has committed up to these offsets, whoever of its members did it."""
@@ -293,7 +309,9 @@ class LaneConsumer:
         self._client.incremental_unassign([place])
         self._client.incremental_assign([place])
 
-    def _commit(self, commits: Mapping[Offsets, Commit], wait: bool) -> bool:
+    def _commit(self, commits: Mapping[Offsets, Commit], answer: asyncio.Future[bool] | None = None) -> bool:
+        """Whether all of it was sent. Never synchronous: with the coordinator away librdkafka would keep the thread for
+        minutes (three attempts of `socket.timeout.ms`), and nothing would be polled."""
         ours = [
             TopicPartition(self._topic, offsets.partition, commit.position, commit.metadata)
             for offsets, commit in commits.items()
@@ -301,23 +319,23 @@ class LaneConsumer:
         ]
         if not ours:
             return not commits
-        if not wait:
-            self._client.commit(offsets=ours, asynchronous=True)
-            return True
+        if answer is not None:
+            self._answers.setdefault(_places(ours), []).append(answer)
         try:
-            self._client.commit(offsets=ours, asynchronous=False)
+            self._client.commit(offsets=ours, asynchronous=True)
         except KafkaException as exception:
             self._on_commit(exception.args[0], ours)
             return False
-        self._on_commit(None, ours)
         return len(ours) == len(commits)
 
     def _on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
-        if error is None:
-            for partition in partitions:
-                offsets = self.assigned.get(partition.partition)
-                if offsets is not None:
-                    offsets.committed = Commit(partition.offset, partition.metadata or "")
+        error = error or next((partition.error for partition in partitions if partition.error is not None), None)
+        for partition in partitions:
+            offsets = self.assigned.get(partition.partition)
+            if error is None and offsets is not None:
+                offsets.committed = Commit(partition.offset, partition.metadata or "")
+        for answer in self._answers.pop(_places(partitions), ()):
+            self._tell(_answered, answer, error is None)
         self._tell(self._listener.committed, None if error is None else error.name())
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -378,7 +396,7 @@ class LaneConsumer:
             # While it closes, librdkafka ends the process at a commit that comes when it thinks that it is done
             # (`rd_kafka_cgrp_terminated`); the lane has committed before.
             if not self._closing:
-                self._commit(settled, wait=True)
+                self._commit(settled)  # librdkafka gives the partitions back when it is answered
         except Exception as exception:  # noqa: BLE001  see _on_assign
             self._fail(exception)
         finally:
@@ -431,6 +449,15 @@ def _insist(ask: Callable[[], Result]) -> Result:
             if time.monotonic() > deadline or exception.args[0].code() in _FORBIDDEN:
                 raise
         time.sleep(INSIST_PAUSE)
+
+
+def _places(partitions: Iterable[TopicPartition]) -> Places:
+    return frozenset((place.partition, place.offset, place.metadata or "") for place in partitions)
+
+
+def _answered(answer: asyncio.Future[bool], is_taken: bool) -> None:
+    if not answer.done():
+        answer.set_result(is_taken)
 
 
 def _taken(offsets: Offsets) -> int:

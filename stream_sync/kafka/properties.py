@@ -19,8 +19,15 @@ from stream_sync.kafka.client_log import client_log
 FETCHED_AHEAD = (1024, 4096, 12_288)
 """kB: of one lane at least, at most, and of all lanes of a process together as long as each has its least."""
 
-CONSUMER_DEFAULTS = {
+SHARED_DEFAULTS = {
     "client.id": "stream-sync",
+    # When all brokers were away together, the first one that is back may name none: until this time is over librdkafka
+    # then knows no broker at all. Its own default is five minutes.
+    "metadata.recovery.rebootstrap.trigger.ms": 5000,
+}
+
+CONSUMER_DEFAULTS = {
+    **SHARED_DEFAULTS,
     "queued.min.messages": 1000,
     "fetch.max.bytes": 1_048_576,
     "fetch.message.max.bytes": 131_072,
@@ -40,7 +47,7 @@ OWNED = {
 
 CONSUMER_ONLY = frozenset(
     {
-        *CONSUMER_DEFAULTS,
+        *(CONSUMER_DEFAULTS.keys() - SHARED_DEFAULTS.keys()),
         "queued.max.messages.kbytes",
         "session.timeout.ms",
         "heartbeat.interval.ms",
@@ -49,7 +56,7 @@ CONSUMER_ONLY = frozenset(
 )
 
 PRODUCER_DEFAULTS = {
-    "client.id": "stream-sync",
+    **SHARED_DEFAULTS,
     "acks": "all",
     "enable.idempotence": True,
     "message.timeout.ms": 30_000,
@@ -74,7 +81,7 @@ def producer_properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
 def admin_properties(kafka: Mapping[str, Any]) -> dict[str, Any]:
     """For the client that creates and describes topics."""
     shared = {name: value for name, value in _revealed(kafka).items() if name not in CONSUMER_ONLY}
-    return {"client.id": "stream-sync", **shared, "logger": client_log(kafka)}
+    return {**SHARED_DEFAULTS, **shared, "logger": client_log(kafka)}
 
 
 def _revealed(kafka: Mapping[str, Any]) -> dict[str, Any]:

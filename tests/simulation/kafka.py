@@ -121,6 +121,16 @@ class Group:
         self.targets = {number: members[number % len(members)] for number in numbers}
 
 
+class Answer(NamedTuple):
+    """To a commit, at some time."""
+
+    at: float
+    commits: Mapping[Offsets, Commit]
+    is_refused: bool
+    is_whole: bool
+    taken: asyncio.Future[bool]
+
+
 class Member:
     """A lane's consumer: see `delivery.ports.Consumer`."""
 
@@ -136,6 +146,7 @@ class Member:
         self._next: dict[int, int] = {}
         self._told: dict[int, int] = {}
         self._paused: set[int] = set()
+        self._answers: list[Answer] = []
         self._owner = asyncio.Lock()
         self._is_dead = False
 
@@ -158,6 +169,7 @@ class Member:
             if not taken.records and not taken.ends:
                 await asyncio.sleep(wait)
                 taken = self._fetch(most)
+            self._answer()
             self._polls.note(_now())
             return taken
 
@@ -174,7 +186,8 @@ class Member:
         if not commits:
             return True
         async with self._owned():
-            return await self._commit(commits, wait)
+            taken = self._commit(commits)
+        return not wait or await taken
 
     async def reached(self, ends: Mapping[int, int]) -> bool:
         done = self.group.committed
@@ -228,7 +241,7 @@ class Member:
         if not going or self.listener is None:
             return
         await self.listener.revoked(going, self.session_timeout / 2)
-        await self._commit(commits_of(going), wait=True)
+        self._commit(commits_of(going))
         for offsets in going:
             self._forget(offsets.partition)
             self.group.owners.pop(offsets.partition, None)
@@ -275,7 +288,7 @@ class Member:
                 ends.append((number, place))
         return Taken(records, ends)
 
-    async def _commit(self, commits: Mapping[Offsets, Commit], wait: bool) -> bool:
+    def _commit(self, commits: Mapping[Offsets, Commit]) -> asyncio.Future[bool]:
         ours = {each: commit for each, commit in commits.items() if self.assigned.get(each.partition) is each}
         owned = {each: commit for each, commit in ours.items() if self.group.owners.get(each.partition) is self}
         is_refused = len(owned) < len(ours) or self.group.random.random() < self.group.refuse_commits
@@ -284,18 +297,22 @@ class Member:
                 before = self.group.committed.get(offsets.partition)
                 assert self._from_start or before is None or commit.position >= before.position, "a commit moved back"
                 self.group.committed[offsets.partition] = commit
-        if wait:
-            await asyncio.sleep(COMMIT_SECONDS)
-            self._answered(ours, is_refused)
-        else:
-            asyncio.get_running_loop().call_later(COMMIT_SECONDS, self._answered, ours, is_refused)
-        return not is_refused and len(ours) == len(commits)
+        is_whole = not is_refused and len(ours) == len(commits)
+        answer = Answer(_now() + COMMIT_SECONDS, ours, is_refused, is_whole, asyncio.get_running_loop().create_future())
+        self._answers.append(answer)
+        return answer.taken
 
-    def _answered(self, commits: Mapping[Offsets, Commit], is_refused: bool) -> None:
-        if not is_refused:
-            for offsets, commit in commits.items():
-                offsets.committed = commit
-        self._tell(lambda listener: listener.committed("REBALANCE_IN_PROGRESS" if is_refused else None))
+    def _answer(self) -> None:
+        """What the broker has answered is told in polls."""
+        while self._answers and self._answers[0].at <= _now():
+            answer = self._answers.pop(0)
+            if not answer.is_refused:
+                for offsets, commit in answer.commits.items():
+                    offsets.committed = commit
+            if not answer.taken.done():
+                answer.taken.set_result(answer.is_whole)
+            refusal = "REBALANCE_IN_PROGRESS" if answer.is_refused else None
+            self._tell(lambda listener, refusal=refusal: listener.committed(refusal))  # type: ignore[misc]
 
     def _tell(self, call: Callable[[Listener], None]) -> None:
         if self.listener is not None and not self._is_dead:
