@@ -116,6 +116,8 @@ class LaneConsumer:
         self.partitions = 0
         """How many partitions the topic has; known after `start`, and again with each assignment."""
         self._polls = Polls(time.monotonic(), self.session_timeout / 2)
+        self._in_touch_at = time.monotonic()
+        """When it last had partitions, or was asked."""
 
     @property
     def polled_at(self) -> float:
@@ -226,16 +228,36 @@ class LaneConsumer:
             number: self._client.get_watermark_offsets(TopicPartition(self._topic, number), timeout=METADATA_TIMEOUT)[1]
             for number in topic.partitions
         }
+        self._subscribe()
+        self._polls = Polls(time.monotonic(), self.session_timeout / 2)  # joining may have taken long
+        return ends
+
+    def _subscribe(self) -> None:
         self._client.subscribe(
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
-        self._polls = Polls(time.monotonic(), self.session_timeout / 2)  # joining may have taken long
-        return ends
+        self._in_touch_at = time.monotonic()
+
+    def _stay_in_touch(self) -> None:
+        """Replaces a client that has no partitions and gets no answer, either: see `lasting`."""
+        now = time.monotonic()
+        if self.assigned:
+            self._in_touch_at = now
+        elif now - self._in_touch_at > self.session_timeout:
+            self._in_touch_at = now
+            try:
+                self._client.list_topics(self._topic, timeout=ASK_TIMEOUT)
+            except KafkaException as exception:
+                self._log("kafka_client_renewed", code=exception.args[0].name())
+                self._client.close()
+                self._consumer = Consumer(self._properties)
+                self._subscribe()
 
     def _take(self, most: int, wait: float) -> Taken:
         self._polls.note(time.monotonic())
         messages = self._client.consume(most, wait)
         self._polls.note(time.monotonic())
+        self._stay_in_touch()
         if self._arrived:
             self._welcome()
         if self._failure is not None:

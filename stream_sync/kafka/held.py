@@ -41,6 +41,7 @@ class HeldTopic:
                 return await asyncio.to_thread(self._unreleased)
             except KafkaException as exception:
                 self._log("held_not_read", topic=self._topic, code=exception.args[0].name())
+                await asyncio.to_thread(self.close)  # another client: see `lasting`
             await asyncio.sleep(RETRY_SECONDS)
 
     def close(self) -> None:

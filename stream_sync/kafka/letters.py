@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
+from stream_sync.kafka.lasting import LastingProducer
 from stream_sync.model import Record, Stage
 
 RETENTION_MS = 30 * 24 * 3600 * 1000
@@ -58,11 +58,9 @@ class Letters:
     """The producer of all dead letters and parked Deletes of this process."""
 
     def __init__(self, properties: Mapping[str, Any], admin: Mapping[str, Any], log: Callable[..., None]) -> None:
-        self._properties = dict(properties)
+        self._producer = LastingProducer(properties, "kafka-letters")
         self._admin = dict(admin)
         self._log = log
-        self._producer: Producer | None = None
-        self._stopping = threading.Event()
         self._known: dict[str, asyncio.Task[int]] = {}
         """Topic to how many partitions it has, once it is there."""
 
@@ -120,7 +118,7 @@ class Letters:
 
     def close(self) -> None:
         """Ends the poll thread. Letters that are not acknowledged are not settled either: they are written again."""
-        self._stopping.set()
+        self._producer.close()
 
     async def _produce(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[Header]
@@ -131,25 +129,18 @@ class Letters:
         def delivered(error: KafkaError | None, _message: Message) -> None:
             loop.call_soon_threadsafe(_resolve, done, error)
 
+        client = self._producer.client
         try:
-            self._client().produce(topic, value, key, partition, delivered, headers=headers)
+            client.produce(topic, value, key, partition, delivered, headers=headers)
         except BufferError:
             return KafkaError(KafkaError._QUEUE_FULL)
         except KafkaException as exception:
-            error: KafkaError = exception.args[0]
-            return error
-        return await done
-
-    def _client(self) -> Producer:
-        if self._producer is None:
-            self._producer = Producer(self._properties)
-            threading.Thread(target=self._poll, args=(self._producer,), name="kafka-letters", daemon=True).start()
-        return self._producer
-
-    def _poll(self, producer: Producer) -> None:
-        while not self._stopping.is_set():
-            producer.poll(0.1)
-        producer.flush(1.0)
+            refusal: KafkaError = exception.args[0]
+            return refusal
+        error = await done
+        if error is not None:
+            self._producer.failed(client, error)
+        return error
 
 
 def open_topic(admin_properties: Mapping[str, Any], topic: LetterTopic, log: Callable[..., None]) -> int:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
+from stream_sync.kafka.lasting import LastingProducer
 from stream_sync.kafka.letters import LetterTopic, open_topic
 
 FLUSH_SECONDS = 0.2
@@ -49,11 +49,9 @@ class Telling:
     """A producer of this process. Used inside one running event loop."""
 
     def __init__(self, properties: Mapping[str, Any], admin: Mapping[str, Any], log: Callable[..., None]) -> None:
-        self._properties = {**properties, **OWN_PROPERTIES}
+        self._producer = LastingProducer({**properties, **OWN_PROPERTIES}, "kafka-telling")
         self._admin = dict(admin)
         self._log = log
-        self._producer: Producer | None = None
-        self._stopping = threading.Event()
         self._waiting: list[tuple[LetterTopic, Callable[[int], None], Line]] = []
         self._known: dict[str, int] = {}
         """Topic to how many partitions it has."""
@@ -78,9 +76,8 @@ class Telling:
             await asyncio.wait(opening, timeout=CLOSE_SECONDS)
             for each in opening:
                 each.cancel()
-        self._stopping.set()
-        if self._producer is not None:
-            await asyncio.to_thread(self._producer.flush, CLOSE_SECONDS)
+        self._producer.close()
+        await asyncio.to_thread(self._producer.flush, CLOSE_SECONDS)
 
     def _flush(self) -> None:
         if self._timer is not None:
@@ -100,12 +97,13 @@ class Telling:
     def _write(
         self, topic: str, partitions: int, entries: Sequence[tuple[LetterTopic, Callable[[int], None], Line]]
     ) -> None:
-        loop, lost = asyncio.get_running_loop(), entries[0][1]
+        loop, lost, client = asyncio.get_running_loop(), entries[0][1], self._producer.client
 
         def failed(error: KafkaError | None, _message: Message) -> None:
             if error is not None:
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to be told
                     loop.call_soon_threadsafe(lost, 1)
+                    loop.call_soon_threadsafe(self._producer.failed, client, error)
 
         messages = [
             {
@@ -116,7 +114,7 @@ class Telling:
             for _, _, told in entries
         ]
         try:
-            taken = self._client().produce_batch(topic, messages, on_delivery=failed)
+            taken = client.produce_batch(topic, messages, on_delivery=failed)
         except (BufferError, KafkaException):
             taken = 0
         if taken < len(messages):
@@ -134,16 +132,6 @@ class Telling:
                 await asyncio.sleep(RETRY_SECONDS)
         del self._opening[topic.name]
         self._flush()
-
-    def _client(self) -> Producer:
-        if self._producer is None:
-            self._producer = Producer(self._properties)
-            threading.Thread(target=self._poll, args=(self._producer,), name="kafka-telling", daemon=True).start()
-        return self._producer
-
-    def _poll(self, producer: Producer) -> None:
-        while not self._stopping.is_set():
-            producer.poll(0.1)
 
 
 _encode = msgspec.json.Encoder().encode

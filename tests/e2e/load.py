@@ -12,6 +12,7 @@ from typing import Any
 from confluent_kafka import Message, Producer
 
 from stream_sync.sandbox.debezium import Written
+from tests.e2e.service import until
 from tests.e2e.stage import Stage
 
 PAUSE = 0.02
@@ -81,3 +82,15 @@ class Load:
     def _delivered(self, error: Any, _message: Message) -> None:
         if error is not None:
             self._lost.append(str(error))
+
+
+async def flows(stage: Stage, requests: int = 10) -> None:
+    """Returns when so many more requests came."""
+    before = len(stage.journal.entries)
+    await until(lambda: len(stage.journal.entries) >= before + requests, "changes flow")
+
+
+async def settled(stage: Stage) -> None:
+    """Returns when the destination is as the table says, and all of it is committed."""
+    await until(lambda: stage.wrong == [], "all are as the table says")
+    await until(lambda: stage.is_committed_to_the_end, "all is committed")

@@ -25,6 +25,8 @@ from tests.oracle.journal import Journal
 
 END_LIMIT = 60.0
 """Seconds: the service's own shutdown_timeout, and what a crowded machine adds."""
+SESSION = 1.5
+"""Seconds: what these tests give a member of a group."""
 CANARY = "canary"
 """In every API key and every person's name: nowhere in a log."""
 SUSPECT = re.compile(r"Traceback|sink_failed|lane_not_finished|letter_failed|this is a defect|cimpl|Assertion")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from confluent_kafka.admin import (
@@ -17,10 +17,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from tests.e2e.load import Load
-from tests.e2e.members import Member, Members
+from tests.e2e.load import Load, flows, settled
+from tests.e2e.members import SESSION, Member, Members
 from tests.e2e.service import until
-from tests.e2e.stage import ACTIVATION, Stage
+from tests.e2e.stage import Stage
 from tests.e2e.visitors import Visitors
 from tests.rig.client import Kafka
 from tests.rig.server import KafkaServer
@@ -30,8 +30,6 @@ PROPERTIES = {
     "allow.everyone.if.no.acl.found": "true",
     "log.cleaner.backoff.ms": "100",
 }
-SESSION = 1.5
-"""Seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -45,38 +43,16 @@ def kafka(server: KafkaServer) -> Kafka:
     return Kafka(server.bootstrap)
 
 
-@pytest.fixture
-async def members(stage: Stage) -> AsyncIterator[Members]:
-    """Processes of the service; their sessions are short."""
-    stage.config["kafka"] |= {
-        "session.timeout.ms": int(SESSION * 1000),
-        "heartbeat.interval.ms": 200,
-        "max.poll.interval.ms": 3000,
-    }
-    stage.activation["batch"] = {"max_records": 5, "max_wait": "20ms"}
-    async with Members(stage.folder, stage.config, {ACTIVATION: stage.journal}) as members:
-        yield members
-
-
-async def settled(stage: Stage) -> None:
-    await until(lambda: stage.wrong == [], "all are as the table says")
-    await until(lambda: stage.is_committed_to_the_end, "all is committed")
-
-
-async def flows(stage: Stage, requests: int = 10) -> None:
-    before = len(stage.journal.entries)
-    await until(lambda: len(stage.journal.entries) >= before + requests, "changes flow")
-
-
 async def test_a_broker_is_killed_and_comes_back_and_partitions_are_added_under_load(
     stage: Stage, members: Members, server: KafkaServer
 ) -> None:
     stage.create(2)
     load = Load(stage, partitions=2)
-    await members.join()
+    member = await members.join()
     async with load.running():
         await flows(stage)
         await asyncio.to_thread(server.kill)
+        await until(lambda: "kafka_client_renewed" in member.log.read_text(), "it tries with another client")
         await asyncio.to_thread(server.start)
         await flows(stage)
         stage.add_partitions(4)
@@ -85,31 +61,6 @@ async def test_a_broker_is_killed_and_comes_back_and_partitions_are_added_under_
 
     await settled(stage)
     assert stage.letters(stage.dead_letters) == []
-
-
-async def test_the_coordinator_is_lost_while_the_partitions_stay(
-    stage: Stage, members: Members, server: KafkaServer
-) -> None:
-    """Of two brokers the one with the groups is killed. What was taken goes on being delivered; nothing is committed
-    until it is back."""
-    with KafkaServer(PROPERTIES, heap="256m", follows=server) as other:
-        stage.config["kafka"]["bootstrap.servers"] += f",{other.bootstrap}"
-        stage.kafka.create_on(2, stage.topic, partitions=2)
-        load = Load(stage, partitions=2)
-        member = await members.join()
-        async with load.running():
-            await flows(stage)
-            await until(lambda: bool(stage.committed), "something is committed")
-            await asyncio.to_thread(server.kill)
-            await until(lambda: "partitions_lost" in member.log.read_text(), "its session is over")
-            assert member.is_running
-            await asyncio.to_thread(server.start)
-            await flows(stage)
-
-        await settled(stage)
-        await members.leave()
-    # The next tests' topics would have partitions on it.
-    await until(lambda: stage.kafka.brokers() == {1}, "the second broker is gone")
 
 
 async def test_members_that_come_and_go_twice_a_second(stage: Stage, members: Members) -> None:

@@ -42,19 +42,16 @@ class Kafka:
         self._admin.create_topics([topic], operation_timeout=LIMIT)[name].result(LIMIT)
         return name
 
-    def create_on(self, broker: int, name: str, partitions: int = 1) -> str:
+    def create_on(self, broker: int, name: str, config: Mapping[str, str] | None = None, *, partitions: int = 1) -> str:
         """As `create_topic`, with all partitions on one broker of several."""
-        topic = NewTopic(name, num_partitions=partitions, replica_assignment=[[broker]] * partitions)
+        places = [[broker]] * partitions
+        topic = NewTopic(name, num_partitions=partitions, replica_assignment=places, config=dict(config or {}))
         self._admin.create_topics([topic], operation_timeout=LIMIT)[name].result(LIMIT)
         return name
 
     def add_partitions(self, topic: str, total: int) -> None:
         """Returns when the topic has so many."""
         self._admin.create_partitions([NewPartitions(topic, total)], operation_timeout=LIMIT)[topic].result(LIMIT)
-
-    def brokers(self) -> set[int]:
-        """The brokers that live; one that was killed counts for as long as its session lasts."""
-        return set(self._admin.list_topics(timeout=LIMIT).brokers)
 
     def topics(self) -> set[str]:
         """The names of all topics, Kafka's own left out."""

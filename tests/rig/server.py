@@ -42,13 +42,20 @@ class KafkaServer:
     """`with KafkaServer() as server:` gives a broker at `server.bootstrap`.
 
     `properties` override or extend the broker's own (`{"auto.create.topics.enable": "true"}`). A broker that `follows`
-    another is node 2 of its cluster: the other one is the controller, and the coordinator of all groups.
+    another is node 2 of its cluster: the other one is the controller. With `groups` the start makes it the coordinator
+    of all groups where the cluster has none yet.
     """
 
     def __init__(
-        self, properties: Mapping[str, str] | None = None, heap: str = "512m", follows: KafkaServer | None = None
+        self,
+        properties: Mapping[str, str] | None = None,
+        heap: str = "512m",
+        follows: KafkaServer | None = None,
+        *,
+        groups: bool = True,
     ) -> None:
         self._properties = dict(properties or {})
+        self._groups = groups
         self._follows = follows
         self._heap = heap
         self._port, self._controller_port = _free_ports(2)
@@ -176,7 +183,7 @@ class KafkaServer:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise BrokerFailedError(f"Kafka did not start:\n{self._log.read_text(errors='replace')[-4000:]}")
             time.sleep(0.05)
-        while not _coordinates_groups(self.bootstrap):
+        while self._groups and not _coordinates_groups(self.bootstrap):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise BrokerFailedError(f"Kafka does not answer:\n{self._log.read_text(errors='replace')[-4000:]}")
 
