@@ -137,6 +137,7 @@ class Soak:
         verdicts = {mode: world.verdict(mode, chaos.woke) for mode in MODES}
         self.wrong += [f"{mode}: {line}" for mode, verdict in verdicts.items() for line in verdict.violations]
         self.wrong += world.source.failures
+        self.wrong += await asyncio.to_thread(world.disorder)
         self.wrong += [line for member in chaos.all_members for line in member.findings]
         letters = 0
         for mode in MODES:

@@ -63,6 +63,7 @@ class Source:
             "log_level": 0,
         }
         self._producer = Producer({**self._properties, "enable.idempotence": True})
+        self._is_transacting = False
 
     def fill(self, count: int) -> None:
         """The rows that are there before anybody looks."""
@@ -70,7 +71,9 @@ class Source:
             self._insert()
 
     def step(self) -> None:
-        """One change, or a few that belong together."""
+        """One change, or a few that belong together; none while a second producer writes: it has no order with ours."""
+        if self._is_transacting:
+            return
         kind = self._dice.choices(
             ("update", "insert", "delete", "refresh", "poison", "cure", "junk"), (80, 6, 3, 3, 1, 3, 0.5)
         )[0]
@@ -111,20 +114,23 @@ class Source:
         properties = {**self._properties, "transactional.id": f"{self.topic}-{self.version}", "linger.ms": 0}
         del properties["message.timeout.ms"]
         producer = Producer(properties)
-        await asyncio.to_thread(self.flush)
         await asyncio.to_thread(producer.init_transactions, 60)
-        producer.begin_transaction()
-        usual, self._producer = self._producer, producer
+        self._is_transacting = True
+        usual = self._producer
         try:
+            await asyncio.to_thread(self.flush)
+            producer.begin_transaction()
+            self._producer = producer
             for _ in range(self._dice.randrange(1, 20)):
                 if commit:
                     self._update(self._anybody(), **self._values())
                 else:
                     self._abandoned()
+            await asyncio.to_thread(producer.flush, 60)
+            await asyncio.to_thread(producer.commit_transaction if commit else producer.abort_transaction, 60)
         finally:
             self._producer = usual
-        await asyncio.to_thread(producer.flush, 60)
-        await asyncio.to_thread(producer.commit_transaction if commit else producer.abort_transaction, 60)
+            self._is_transacting = False
 
     def poll(self) -> None:
         """To be called often: it serves the producer."""

@@ -7,6 +7,7 @@ the table's history alone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import time
@@ -109,6 +110,19 @@ class World:
             return all(self.kafka.committed(f"{NAME}.{mode}", TOPIC) == ends for mode in MODES)
         except KafkaException:
             return False
+
+    def disorder(self) -> list[str]:
+        """Where the source itself wrote something older after something newer: then nobody else is to blame."""
+        newest: dict[str, int] = {}
+        found: list[str] = []
+        for record in self.kafka.read_all(self.source.topic):
+            with contextlib.suppress(ValueError):  # the junk
+                row = json.loads(record.value() or b"{}").get("after")
+                if row is not None:
+                    version, before = row[VERSION], newest.get(row["id"], 0)
+                    found += [f"the source wrote version {version} of a row after {before}"] if version < before else []
+                    newest[row["id"]] = version
+        return found
 
     def letters(self, mode: str, kind: str = "dlq") -> list[Message]:
         """What an activation put aside."""
