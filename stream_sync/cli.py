@@ -18,6 +18,7 @@ from importlib.metadata import version
 from types import ModuleType
 
 from stream_sync.commands.output import tell_config_error, tell_defect, tell_failure
+from stream_sync.commands.statuses import FAILED, INTERRUPTED, WRONG
 from stream_sync.config.problems import ConfigError
 from stream_sync.errors import StreamSyncError
 
@@ -38,8 +39,6 @@ COMMANDS = (
     "sandbox",
     "demo",
 )
-
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

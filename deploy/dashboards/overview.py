@@ -48,7 +48,7 @@ _FRESH = Row(
             unit="percentunit", limits=((None, GREEN), (0.01, ORANGE), (0.144, RED)),
             runbook="StreamSyncFreshnessBurn",
         ),
-        common.state("0 running, 1 paused (its backlog is full), 2 waiting, 3 halted.", _ALL, "activation"),
+        common.state("0 running, 1 paused (by a person or a full backlog), 2 waiting, 3 halted.", _ALL, "activation"),
         Panel(
             "Limited by", "What bounds each lane now: where `cpu`, more pods help, up to the partitions.",
             [Query(f"sum by (by) (stream_sync_limited_by{{{_ALL}}})", "{{by}}")], stacked=True,

@@ -22,7 +22,7 @@ from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.marks import Marks
 from stream_sync.kafka.put_aside import PutAside
 from stream_sync.replay.desk import Desk, dead_letters, parked
-from stream_sync.replay.replay import DONE
+from stream_sync.replay.replay import GOOD_FATES
 from stream_sync.replay.selection import Selection
 from stream_sync.replay.settled import settle_held
 
@@ -192,7 +192,7 @@ class Work:
         else:
             await put_aside.mark(marks)
         job.results.update(each.fate for each in results.values())
-        job.reasons.update(each.code or each.fate for each in results.values() if each.fate not in DONE)
+        job.reasons.update(each.code or each.fate for each in results.values() if each.fate not in GOOD_FATES)
         return "incomplete" if job.reasons else "done", message
 
     async def _discard(self, job: Running) -> tuple[views.End, str]:

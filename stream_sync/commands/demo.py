@@ -23,6 +23,7 @@ from rich.console import Console
 
 from stream_sync.app import Result, Service
 from stream_sync.commands.output import note
+from stream_sync.commands.statuses import DONE, FAILED, INTERRUPTED
 from stream_sync.config.load import load
 from stream_sync.errors import StreamSyncError
 from stream_sync.observability import logs
@@ -38,7 +39,6 @@ from stream_sync.wiring import RunOptions
 
 SECONDS = 12.0
 LOG = "service.log"
-DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
 def add(subparsers: Any) -> None:

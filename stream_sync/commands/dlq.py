@@ -26,14 +26,13 @@ from stream_sync.commands.letters import (
     text_of,
 )
 from stream_sync.commands.output import how_many, note, result, tell_failure
+from stream_sync.commands.statuses import DONE, FAILED
 from stream_sync.commands.watching import watching
 from stream_sync.config.settings import Config
 from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.put_aside import Kept, Letter
 from stream_sync.replay.desk import Desk, dead_letters
-from stream_sync.replay.replay import DONE, Result
-
-DONE_STATUS, FAILED = 0, 1
+from stream_sync.replay.replay import FATE_WORDS, GOOD_FATES, Result
 
 
 def add(subparsers: Any) -> None:
@@ -103,14 +102,14 @@ async def _list(args: argparse.Namespace, config: Config) -> int:
     if args.json:
         letters = [as_object(letter, show=args.show_values) for letter in shown]
         result(json.dumps({"topic": put_aside.topic, "codes": counts, "letters": letters}, indent=2))
-        return DONE_STATUS
+        return DONE
     tell_counts(counts, "dead letter" if args.all else "open dead letter", put_aside.topic)
     if shown:
         result("")
         tell_letters(shown, show=args.show_values)
     if counts.total() > len(shown):
         note(f"{counts.total() - len(shown)} more; see --limit")
-    return DONE_STATUS
+    return DONE
 
 
 async def _show(args: argparse.Namespace, config: Config) -> int:
@@ -123,7 +122,7 @@ async def _show(args: argparse.Namespace, config: Config) -> int:
         shown["value"] = text_of(value)
         shown["headers"] = [[name, text_of(data)] for name, data in record.headers() or ()]
     result(json.dumps(shown, indent=2, ensure_ascii=False))
-    return DONE_STATUS
+    return DONE
 
 
 async def _one(args: argparse.Namespace, config: Config) -> tuple[Letter, Kept]:
@@ -146,7 +145,7 @@ async def _replay(args: argparse.Namespace, config: Config) -> int:
                 await desk.want(*await _one(args, config), force=args.force)
             if not desk.letters:
                 result(f"no open dead letter is meant in {put_aside.topic}")
-                return DONE_STATUS
+                return DONE
             if args.dry_run:
                 planned = await desk.plan()
                 fates = Counter(each.fate for each in (*planned.results.values(), *_unread(desk.letters)))
@@ -155,22 +154,11 @@ async def _replay(args: argparse.Namespace, config: Config) -> int:
                 result(f"  {len(planned.writes):>7}  would be sent whole")
                 result(f"  {sum(map(len, planned.deletes.values())):>7}  would be deleted")
                 for fate, number in fates.most_common():
-                    result(f"  {number:>7}  {WORDS[fate]}")
-                return DONE_STATUS
+                    result(f"  {number:>7}  {FATE_WORDS[fate]}")
+                return DONE
             results = await desk.run()
             await put_aside.mark(desk.marks(put_aside, results))
     return tell_results(results)
-
-
-WORDS = {
-    "delivered": "delivered",
-    "ignored": "rightly without effect (the destination does not know the person)",
-    "nothing": "nothing to send: outside of the segment now, or gone already",
-    "superseded_or_expired": "skipped: superseded_or_expired, the source's topic no longer has the record (--force)",
-    "refused": "refused again",
-    "unsettled": "cannot be decided",
-    "withheld": "deletes withheld",
-}
 
 
 def tell_results(results: Mapping[Letter, Result]) -> int:
@@ -178,8 +166,8 @@ def tell_results(results: Mapping[Letter, Result]) -> int:
     fates = Counter((each.fate, each.code) for each in results.values())
     result(f"{how_many(len(results), 'letter')}:")
     for (fate, code), number in fates.most_common():
-        result(f"  {number:>7}  {WORDS[fate]}{f': {code}' if code else ''}")
-    left = [(letter, each) for letter, each in results.items() if each.fate not in DONE]
+        result(f"  {number:>7}  {FATE_WORDS[fate]}{f': {code}' if code else ''}")
+    left = [(letter, each) for letter, each in results.items() if each.fate not in GOOD_FATES]
     for letter, each in left[:LINES]:
         note(f"{letter.partition}/{letter.offset} stays open: {each.code}{f': {each.message}' if each.message else ''}")
     if any(each.code in ("deletes_held", "delete_budget") for _, each in left):
@@ -187,7 +175,7 @@ def tell_results(results: Mapping[Letter, Result]) -> int:
             "A replay deletes nobody while deletes are held (see `stream-sync held`), nor more people at once than "
             "`deletes.max` (see --limit)"
         )
-    return FAILED if left else DONE_STATUS
+    return FAILED if left else DONE
 
 
 def _unread(letters: Mapping[Letter, Result | None]) -> list[Result]:

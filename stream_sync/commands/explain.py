@@ -17,6 +17,7 @@ from typing import Any
 from stream_sync.commands.arguments import add_activation, count, opened, since_ms
 from stream_sync.commands.letters import text_of
 from stream_sync.commands.output import note, result
+from stream_sync.commands.statuses import DONE
 from stream_sync.commands.watching import watching
 from stream_sync.config.settings import Config
 from stream_sync.explain.answer import OPS, answer, became, decided, side, utc
@@ -28,7 +29,6 @@ from stream_sync.model import Sent
 from stream_sync.replay.selection import hidden
 from stream_sync.sinks.forms import encode
 
-DONE = 0
 MOST = 100
 MASK = "***"
 

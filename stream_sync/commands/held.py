@@ -18,16 +18,15 @@ from typing import Any
 from stream_sync.commands.arguments import add_activation, count, opened, wrong
 from stream_sync.commands.letters import LINES, as_object, tell_letters
 from stream_sync.commands.output import note, result
+from stream_sync.commands.statuses import DONE, FAILED
 from stream_sync.commands.watching import watching
 from stream_sync.config.settings import Config
 from stream_sync.kafka.marks import Marks
 from stream_sync.kafka.put_aside import Letter, PutAside
 from stream_sync.replay.desk import Desk, parked
-from stream_sync.replay.replay import DONE
+from stream_sync.replay.replay import GOOD_FATES
 from stream_sync.replay.selection import Selection
 from stream_sync.replay.settled import settle_held
-
-DONE_STATUS, FAILED = 0, 1
 
 
 def add(subparsers: Any) -> None:
@@ -72,14 +71,14 @@ async def _list(args: argparse.Namespace, config: Config) -> int:
     if args.json:
         letters = [as_object(letter, show=args.show_values) for letter in shown]
         result(json.dumps({"topic": put_aside.topic, "held": total, "letters": letters}, indent=2))
-        return DONE_STATUS
+        return DONE
     result(f"{total} held {_deletes(total)} in {put_aside.topic}")
     if shown:
         result("")
         tell_letters(shown, show=args.show_values)
     if total > len(shown):
         note(f"{total - len(shown)} more; see --limit")
-    return DONE_STATUS
+    return DONE
 
 
 async def _release(args: argparse.Namespace, config: Config) -> int:
@@ -89,7 +88,7 @@ async def _release(args: argparse.Namespace, config: Config) -> int:
             await desk.gather(put_aside, Selection())
             if not desk.letters:
                 result(f"nothing is held in {put_aside.topic}")
-                return DONE_STATUS
+                return DONE
             planned = await desk.plan()
             still = sum(map(len, planned.deletes.values()))
             fates = Counter(each.fate for each in planned.results.values())
@@ -103,7 +102,7 @@ async def _release(args: argparse.Namespace, config: Config) -> int:
             if unsure:
                 result(f"  {unsure:>7}  cannot be decided: they stay held")
             if args.dry_run:
-                return DONE_STATUS
+                return DONE
             with watch.silent():
                 if not _confirmed(args, f"Delete {still} people at the destination for good?"):
                     return FAILED
@@ -111,11 +110,11 @@ async def _release(args: argparse.Namespace, config: Config) -> int:
             marks = desk.marks(put_aside, results)
     await _mark(put_aside, marks)
     deleted = sum({letter.row: each.deleted for letter, each in results.items()}.values())
-    left = [(letter, each) for letter, each in results.items() if each.fate not in DONE]
+    left = [(letter, each) for letter, each in results.items() if each.fate not in GOOD_FATES]
     result(f"{deleted} deleted, {len(results) - len(left)} of {len(results)} held {_deletes(len(results))} released")
     for letter, each in left[:LINES]:
         note(f"{letter.partition}/{letter.offset} stays held: {each.code}{f': {each.message}' if each.message else ''}")
-    return FAILED if left else DONE_STATUS
+    return FAILED if left else DONE
 
 
 async def _discard(args: argparse.Namespace, config: Config) -> int:
@@ -125,12 +124,12 @@ async def _discard(args: argparse.Namespace, config: Config) -> int:
         total += 1
     if not total:
         result(f"nothing is held in {put_aside.topic}")
-        return DONE_STATUS
+        return DONE
     if not _confirmed(args, f"Drop {total} held {_deletes(total)}? These people stay at the destination."):
         return FAILED
     await _mark(put_aside, {number: Marks(end) for number, end in put_aside.ends.items() if end > 0})
     result(f"{total} held {_deletes(total)} discarded")
-    return DONE_STATUS
+    return DONE
 
 
 async def _mark(put_aside: PutAside, marks: dict[int, Marks]) -> None:

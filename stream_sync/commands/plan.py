@@ -24,13 +24,12 @@ from stream_sync.commands import collector
 from stream_sync.commands.arguments import add_config, since_ms
 from stream_sync.commands.output import note, result, tell_warnings
 from stream_sync.commands.planned import facts, lines
+from stream_sync.commands.statuses import DONE
 from stream_sync.config.load import Loaded, load
 from stream_sync.config.problems import ConfigError, Problem, did_you_mean
 from stream_sync.config.secrets import secrets_in
 from stream_sync.observability import logs
 from stream_sync.rehearsal.outlook import plan
-
-DONE = 0
 
 
 def add(subparsers: Any) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 from stream_sync.commands.arguments import add_activation, at_least_one, opened
 from stream_sync.commands.output import note, result
 from stream_sync.commands.previewed import as_json, lines
+from stream_sync.commands.statuses import DONE
 from stream_sync.rehearsal.preview import Shown, preview
 
 LIMIT = 10
-DONE = 0
 
 
 def add(subparsers: Any) -> None:

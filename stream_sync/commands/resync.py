@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from stream_sync.commands.arguments import add_activation, opened, since_ms, wrong
-from stream_sync.commands.dlq import WORDS
 from stream_sync.commands.output import how_many, note, result
+from stream_sync.commands.statuses import DONE, FAILED
 from stream_sync.commands.watching import watching
 from stream_sync.config.load import load
 from stream_sync.config.problems import did_you_mean
@@ -24,11 +24,10 @@ from stream_sync.config.secrets import secrets_in
 from stream_sync.config.settings import Activation, Config
 from stream_sync.config.sink_types import installed
 from stream_sync.observability import logs
-from stream_sync.replay.replay import DONE
+from stream_sync.replay.replay import FATE_WORDS, GOOD_FATES
 from stream_sync.resync.resync import Report
 from stream_sync.resync.resyncing import Resyncing, Sight, Wanted
 
-DONE_STATUS, FAILED = 0, 1
 SHARE = 0.2
 
 
@@ -74,7 +73,7 @@ def execute(args: argparse.Namespace) -> int:
     )
     if wanted.exits is not None and activation.mode != "mirror":
         result(f"nothing to do: mode {activation.mode} leaves who left the segment as they are")
-        return DONE_STATUS
+        return DONE
     return asyncio.run(_resync(args, config, wanted))
 
 
@@ -100,20 +99,25 @@ async def _resync(args: argparse.Namespace, config: Config, wanted: Wanted) -> i
 def _tell(report: Report, *, deletes: bool) -> int:
     rows = how_many(report.rows, "row")
     result(f"{rows}:" if report.results else f"{rows}, nothing to do")
-    for (fate, code), number in report.results.most_common():
-        words = "deleted" if deletes and fate == "delivered" else WORDS[fate]
-        result(f"  {number:>9}  {words}{f': {code}' if code else ''}")
+    _tell_results(report, "deleted" if deletes else "delivered", deletes=deletes)
     if any(fate == "refused" for fate, _ in report.results):
         note("what was refused is in the dead letters: `stream-sync dlq list`")
-    return FAILED if any(fate not in DONE for fate, _ in report.results) else DONE_STATUS
+    return FAILED if any(fate not in GOOD_FATES for fate, _ in report.results) else DONE
 
 
 def _tell_plan(report: Report, *, deletes: bool) -> int:
     result(f"{how_many(report.rows, 'row')}, as the source has them now:")
+    _tell_results(report, "would be deleted" if deletes else "would be sent", deletes=deletes)
+    return DONE
+
+
+def _tell_results(report: Report, delivered: str, *, deletes: bool) -> None:
     for (fate, code), number in report.results.most_common():
-        words = ("would be deleted" if deletes else "would be sent") if fate == "delivered" else WORDS[fate]
+        words = delivered if fate == "delivered" else FATE_WORDS[fate]
         result(f"  {number:>9}  {words}{f': {code}' if code else ''}")
-    return DONE_STATUS
+    others = report.rows - report.results.total()
+    if deletes and report.results and others > 0:
+        result(f"  {others:>9}  no exits: in the segment still, or never in it")
 
 
 def _tell_sight(sight: Sight, report: Report, activation: Activation) -> None:

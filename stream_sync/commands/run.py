@@ -12,14 +12,13 @@ from stream_sync.app import Result, Service
 from stream_sync.commands import allocator, collector
 from stream_sync.commands.arguments import add_config, duration
 from stream_sync.commands.output import note, tell_failure, tell_warnings
+from stream_sync.commands.statuses import DONE, FAILED, LANE_HALTED
 from stream_sync.config.load import load
 from stream_sync.config.problems import ConfigError, Problem
 from stream_sync.config.secrets import secrets_in
 from stream_sync.config.settings import Config
 from stream_sync.observability import logs
 from stream_sync.wiring import RunOptions
-
-DONE, FAILED, LANE_HALTED = 0, 1, 3
 
 
 def add(subparsers: Any) -> None:

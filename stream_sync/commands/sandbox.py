@@ -50,7 +50,11 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--table-key", metavar="COLUMN", help="the table's key (default: its first column)")
     parser.add_argument(
-        "--kafka-port", type=_port, default=KAFKA_PORT, help=f"of that broker; 0 = any free one (default: {KAFKA_PORT})"
+        "--kafka-port",
+        type=_port,
+        metavar="N",
+        default=KAFKA_PORT,
+        help=f"of that broker; 0 = any free one (default: {KAFKA_PORT})",
     )
     parser.add_argument("--host", default=HERE, help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=_port, default=PORT, help=f"0 = any free port (default: {PORT})")

@@ -12,6 +12,7 @@ from typing import Any
 
 from stream_sync.commands.arguments import add_config, at_least_one, duration, wrong
 from stream_sync.commands.output import how_many, note, result, tell_failure
+from stream_sync.commands.statuses import DONE, FAILED
 from stream_sync.config.column_types import EVERY_OTHER
 from stream_sync.config.load import load
 from stream_sync.config.problems import did_you_mean
@@ -24,7 +25,6 @@ from stream_sync.model import Record
 
 MOST = 2000
 SECONDS = 10.0
-DONE, FAILED = 0, 1
 
 _WHY: Mapping[Without, str] = {
     "schema": "carry their schema",

@@ -9,12 +9,11 @@ from typing import Any
 
 from stream_sync.commands.arguments import add_config
 from stream_sync.commands.output import note, result, tell_finding, tell_warnings
+from stream_sync.commands.statuses import DONE, FAILED
 from stream_sync.config.load import Loaded, load
 from stream_sync.config.problems import ConfigError, Problem, shown_place
 from stream_sync.config.resolved import resolved
 from stream_sync.config.settings import Config
-
-DONE, NOT_REACHED = 0, 1
 
 
 def add(subparsers: Any) -> None:
@@ -49,7 +48,7 @@ def execute(args: argparse.Namespace) -> int:
     unreached = _look(str(args.config), loaded)
     if unreached:
         tell(f"{summary}, as far as could be seen: {unreached} did not answer")
-        return NOT_REACHED
+        return FAILED
     tell(f"{summary}, nor with what it names")
     return DONE
 

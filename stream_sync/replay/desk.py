@@ -22,7 +22,7 @@ from stream_sync.model import Record
 from stream_sync.observability import logs
 from stream_sync.observability.metrics import Metrics, Registry
 from stream_sync.replay.claims import Claims
-from stream_sync.replay.replay import DONE, EXPIRED, Planned, Replay, Result
+from stream_sync.replay.replay import EXPIRED, GOOD_FATES, Planned, Replay, Result
 from stream_sync.replay.rows import Deciphering, Rows
 from stream_sync.replay.selection import Selection
 from stream_sync.replay.sending import Sender, Sending
@@ -136,7 +136,7 @@ class Desk:
 
     def marks(self, put_aside: PutAside, results: Mapping[Letter, Result]) -> dict[int, Marks]:
         """What is done with now, of the letters that `gather` read."""
-        done = {(letter.partition, letter.offset) for letter, result in results.items() if result.fate in DONE}
+        done = {(letter.partition, letter.offset) for letter, result in results.items() if result.fate in GOOD_FATES}
         return {
             number: marked([offset for offset in self._open.get(number, ()) if (number, offset) not in done], end)
             for number, end in put_aside.ends.items()

@@ -22,8 +22,17 @@ from stream_sync.replay.rows import RowKey
 from stream_sync.routing.newest import Decided, Newest
 
 Fate = Literal["delivered", "ignored", "nothing", "superseded_or_expired", "refused", "unsettled", "withheld"]
-DONE: frozenset[Fate] = frozenset(("delivered", "ignored", "nothing", "superseded_or_expired"))
+GOOD_FATES: frozenset[Fate] = frozenset(("delivered", "ignored", "nothing", "superseded_or_expired"))
 """With these a letter is done with; with the others it stays open."""
+FATE_WORDS: Mapping[Fate, str] = {
+    "delivered": "delivered",
+    "ignored": "rightly without effect (the destination does not know the person)",
+    "nothing": "nothing to send: outside of the segment now, or gone already",
+    "superseded_or_expired": "skipped: superseded_or_expired, the source's topic no longer has the record (--force)",
+    "refused": "refused again",
+    "unsettled": "cannot be decided",
+    "withheld": "deletes withheld",
+}
 
 
 class Result(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ import msgspec
 
 from stream_sync.kafka.forward import Commit, Forward
 from stream_sync.replay.claims import Claims
-from stream_sync.replay.replay import Replay, Result, Sends, Withhold
+from stream_sync.replay.replay import Fate, Replay, Result, Sends, Withhold
 from stream_sync.replay.rows import RowKey
 from stream_sync.resync.progress import END, Done, place_of
 from stream_sync.resync.rows import Chunk, Reading, Slice
@@ -35,7 +35,7 @@ class Report(msgspec.Struct):
     """What a resync did."""
 
     rows: int = 0
-    results: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)
+    results: Counter[tuple[Fate, str]] = msgspec.field(default_factory=Counter)
     """How many rows, by fate and code; see `replay.Result`."""
     keyless: int = 0
     """Records without a key: of no row that could be followed."""
