@@ -172,12 +172,14 @@ class Service:
         return True
 
     async def _finish(self, running: Sequence[asyncio.Task[None]]) -> None:
-        budget = self._config.shutdown_timeout
+        """The lanes' own work within `shutdown_timeout`; to leave a Kafka that does not answer may take longer."""
+        deadline = time.monotonic() + self._config.shutdown_timeout
         lanes = [wired.lane for wired in self._lanes.values()]
         for lane in lanes:
             lane.stop()
         if running:
-            await asyncio.wait(running, timeout=budget)
+            await asyncio.wait(running, timeout=self._config.shutdown_timeout / 2)
+        budget = deadline - time.monotonic()
         ends = await asyncio.gather(*(lane.finish(budget) for lane in lanes), return_exceptions=True)
         for end in ends:
             if isinstance(end, Exception):

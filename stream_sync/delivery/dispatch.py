@@ -167,7 +167,7 @@ class Dispatch:
 
     def _sorts(self, now: float) -> tuple[Sort, ...]:
         """What may be sent at all."""
-        if self._guard is None or not self._guard.is_open or now < self._no_deletes_before:
+        if self._guard is None or not self._guard.is_open or now < self._no_deletes_before or self._asking:
             return ("writes",)
         return ("deletes", "writes")
 
@@ -237,6 +237,7 @@ class Dispatch:
             permitted = await guard.permit(batch)
         finally:
             self._asking.discard(asking)
+            self.wake()
             if not permitted:
                 self._no_deletes_before = self._loop.time() + DENIED_SECONDS
                 self._undo(batch)

@@ -101,7 +101,7 @@ class DeleteGuard:
         unreleased = await self._held.unreleased()
         # What was parked meanwhile may have come after Kafka was asked.
         self._latched = unreleased > 0 or self._parking > 0 or self._parked_ever != parked
-        self._metrics.held_deletes(unreleased)
+        self._metrics.held_deletes(unreleased + self._parking)
 
     def early(self, delete: Pending, assignment: Assignment) -> None:
         """A Delete of a record before `whole_until`."""

@@ -9,6 +9,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -30,7 +31,7 @@ from stream_sync.delivery.runs import Runs
 from stream_sync.delivery.settings import LaneSettings
 from stream_sync.delivery.standing import LaneStatus, Standing, State
 from stream_sync.delivery.upkeep import Upkeep
-from stream_sync.errors import HaltError, WaitError
+from stream_sync.errors import HaltError, StreamSyncError, WaitError
 from stream_sync.observability.metrics import LaneMetrics
 
 MOST_RECORDS = 500
@@ -210,10 +211,14 @@ class Lane:
         """A commit is refused while the group is rebalanced: only polling ends that, and brings the answer, too."""
         for _ in range(LAST_TRIES):
             commit = asyncio.ensure_future(consumer.commit(wait=True))
+            await asyncio.sleep(0)  # it is sent before the first poll, and even where no time is left to wait for it
             try:
-                while not commit.done() and self._now() < deadline:
-                    await consumer.take(1, POLL_SECONDS)
-                if self._now() >= deadline or commit.result():
+                while not commit.done():
+                    with contextlib.suppress(StreamSyncError):  # polled all the same; what is wrong was told
+                        await consumer.take(1, POLL_SECONDS)
+                    if self._now() >= deadline:
+                        return
+                if commit.result():
                     return
             finally:
                 commit.cancel()

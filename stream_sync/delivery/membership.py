@@ -1,4 +1,4 @@
-"""A lane's part in its consumer group: what it does when partitions come and go; see `kafka.consumer.Listener`.
+"""A lane's part in its consumer group: what it does when partitions come and go; see `kafka.member.Listener`.
 
 Invariants:
 - Nothing is sent for a partition once it is being revoked, and nothing is committed for a lost one.

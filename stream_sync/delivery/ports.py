@@ -53,8 +53,9 @@ class Consumer(Protocol):
     """The lane's source of records. Times are monotonic seconds."""
 
     session_timeout: float
-    partitions: int
 
+    @property
+    def partitions(self) -> int: ...
     @property
     def polled_at(self) -> float:
         """When it was last polled, as far as it is sure of its partitions."""

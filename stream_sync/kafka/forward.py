@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from stream_sync.errors import StreamSyncError
+from stream_sync.kafka.questions import unread
 from stream_sync.model import Record
 
 Answer = TypeVar("Answer")
@@ -103,10 +103,7 @@ class Forward:
         try:
             return await asyncio.to_thread(call)
         except KafkaException as exception:
-            code = exception.args[0].name()
-            raise StreamSyncError(
-                f"topic {self.topic!r} cannot be read ({code}): see that Kafka runs and lets this client read it"
-            ) from exception
+            raise unread(self.topic, exception) from exception
 
     def _bounds(self) -> dict[int, Bounds]:
         found = self.consumer.list_topics(self.topic, timeout=TIMEOUT).topics.get(self.topic)

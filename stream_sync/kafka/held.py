@@ -10,6 +10,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,6 +34,9 @@ class HeldTopic:
         self._topic = topic
         self._log = log
         self._consumer: Consumer | None = None
+        self._one_at_a_time = threading.Lock()
+        """A thread may still be asking when the service ends."""
+        self._is_closed = False
 
     async def unreleased(self) -> int:
         """How many parked Deletes nobody has released or discarded; asks until Kafka answers."""
@@ -41,26 +45,37 @@ class HeldTopic:
                 return await asyncio.to_thread(self._unreleased)
             except KafkaException as exception:
                 self._log("held_not_read", topic=self._topic, code=exception.args[0].name())
-                await asyncio.to_thread(self.close)  # another client: see `lasting`
+                await asyncio.to_thread(self._let_go)  # the next answer is another client's: see `lasting`
             await asyncio.sleep(RETRY_SECONDS)
 
     def close(self) -> None:
-        """Closes the client."""
-        if self._consumer is not None:
-            self._consumer.close()
-            self._consumer = None
+        """Closes the client, for good."""
+        self._is_closed = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        with self._one_at_a_time:
+            if self._consumer is not None:
+                self._consumer.close()
+                self._consumer = None
 
     def _unreleased(self) -> int:
-        if self._consumer is None:
-            self._consumer = Consumer(self._properties)
-        found = self._consumer.list_topics(self._topic, timeout=TIMEOUT).topics.get(self._topic)
+        with self._one_at_a_time:
+            if self._is_closed:
+                return 0  # nobody waits for it any more
+            if self._consumer is None:
+                self._consumer = Consumer(self._properties)
+            return self._count(self._consumer)
+
+    def _count(self, consumer: Consumer) -> int:
+        found = consumer.list_topics(self._topic, timeout=TIMEOUT).topics.get(self._topic)
         if found is None or is_absent(found.error):
             return 0
         places = [TopicPartition(self._topic, number) for number in found.partitions]
-        released = {place.partition: place.offset for place in self._consumer.committed(places, timeout=TIMEOUT)}
+        released = {place.partition: place.offset for place in consumer.committed(places, timeout=TIMEOUT)}
         total = 0
         for place in places:
-            low, high = self._consumer.get_watermark_offsets(place, timeout=TIMEOUT)
+            low, high = consumer.get_watermark_offsets(place, timeout=TIMEOUT)
             total += max(0, high - max(low, released[place.partition]))
         return total
 

@@ -20,7 +20,8 @@ LAST_SECONDS = 1.0
 
 
 class LastingProducer:
-    """A producer of this process, polled by a thread of its own. Used by one thread."""
+    """A producer of this process, polled by a thread of its own. Used by the event loop; `flush` by any
+    thread."""
 
     def __init__(self, properties: Mapping[str, Any], name: str) -> None:
         """`name`: of the thread."""
@@ -45,8 +46,9 @@ class LastingProducer:
 
     def flush(self, seconds: float) -> None:
         """Waits for what is under way, at most so long."""
-        if self._producer is not None:
-            self._producer.flush(seconds)
+        producer = self._producer
+        if producer is not None:
+            producer.flush(seconds)
 
     def close(self) -> None:
         """Ends the thread, soon."""

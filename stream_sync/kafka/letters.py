@@ -129,8 +129,8 @@ class Letters:
         def delivered(error: KafkaError | None, _message: Message) -> None:
             loop.call_soon_threadsafe(_resolve, done, error)
 
-        client = self._producer.client
         try:
+            client = self._producer.client
             client.produce(topic, value, key, partition, delivered, headers=headers)
         except BufferError:
             return KafkaError(KafkaError._QUEUE_FULL)

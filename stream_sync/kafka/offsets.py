@@ -26,13 +26,15 @@ class Commit(NamedTuple):
 class Offsets:
     """The acknowledgement that goes out with the records of one assigned partition."""
 
-    __slots__ = ("_extra", "_unsettled", "committed", "partition", "position", "progress", "revoked")
+    __slots__ = ("_extra", "_unsettled", "committed", "partition", "position", "progress", "revoked", "sent")
 
     def __init__(self, partition: int, committed: int | None = None, progress: Progress | None = None) -> None:
         self.partition = partition
         self.committed: Commit | None = None if committed is None else Commit(committed, "")
         """What was last committed; its metadata is only known once this object has committed."""
         self.progress = progress or Progress()
+        self.sent: Commit | None = None
+        """What was last sent to be committed: until it is answered, nobody knows what Kafka has."""
         self.position: int | None = None
         """The next offset to be received: one past the last record, or the end of the partition."""
         self.revoked = False
@@ -96,4 +98,4 @@ class Offsets:
         if position is None:
             return None
         commit = Commit(position, self.progress.encode())
-        return None if commit == self.committed else commit
+        return None if commit == self.committed and self.sent in (None, commit) else commit

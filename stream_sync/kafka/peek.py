@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from stream_sync.errors import StreamSyncError
+from stream_sync.kafka.questions import unread
 from stream_sync.model import Record
 
 
@@ -40,11 +41,7 @@ def peek(properties: Mapping[str, Any], topic: str, group: str, most: int, secon
         tails = [tail for low_high in ends if (tail := _tail(low_high, share)) is not None]
         return [record for spans in (heads, tails) for record in _read(consumer, topic, spans, deadline)]
     except KafkaException as exception:
-        code = exception.args[0].name()
-        raise StreamSyncError(
-            f"topic {topic!r} cannot be read ({code}): see that `kafka` of the config names a broker that runs, and "
-            "has what it asks of clients"
-        ) from exception
+        raise unread(topic, exception) from exception
     finally:
         consumer.close()
 

@@ -97,7 +97,7 @@ class Telling:
     def _write(
         self, topic: str, partitions: int, entries: Sequence[tuple[LetterTopic, Callable[[int], None], Line]]
     ) -> None:
-        loop, lost, client = asyncio.get_running_loop(), entries[0][1], self._producer.client
+        loop, lost = asyncio.get_running_loop(), entries[0][1]
 
         def failed(error: KafkaError | None, _message: Message) -> None:
             if error is not None:
@@ -114,6 +114,7 @@ class Telling:
             for _, _, told in entries
         ]
         try:
+            client = self._producer.client
             taken = client.produce_batch(topic, messages, on_delivery=failed)
         except (BufferError, KafkaException):
             taken = 0

@@ -136,7 +136,7 @@ async def test_a_wrong_config_or_command_line_is_status_2(stage: Stage, wrong: s
 
 async def test_kafka_that_does_not_answer_is_said_in_words(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.config["kafka"]["bootstrap.servers"] = "127.0.0.1:1"
-    monkeypatch.setattr("stream_sync.kafka.consumer.METADATA_TIMEOUT", 0.2)
+    monkeypatch.setattr("stream_sync.kafka.questions.METADATA_TIMEOUT", 0.2)
     monkeypatch.setattr("stream_sync.kafka.held.TIMEOUT", 0.2)
 
     async with stage.inside(until_caught_up=True) as running:

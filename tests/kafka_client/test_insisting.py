@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from stream_sync.kafka import consumer
+from stream_sync.kafka import questions
 
 
 def failing(code: int, times: int) -> tuple[list[int], Callable[[], str]]:
@@ -27,10 +27,10 @@ def failing(code: int, times: int) -> tuple[list[int], Callable[[], str]]:
     [KafkaError._TRANSPORT, KafkaError._UNKNOWN_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._TIMED_OUT],
 )
 def test_what_passes_is_asked_again(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "INSIST_PAUSE", 0.0)
+    monkeypatch.setattr(questions, "INSIST_PAUSE", 0.0)
     asked, ask = failing(code, times=3)
 
-    assert consumer._insist(ask) == "the answer"
+    assert questions.insist(ask) == "the answer"
     assert len(asked) == 4
 
 
@@ -38,9 +38,9 @@ def test_what_passes_is_asked_again(code: int, monkeypatch: pytest.MonkeyPatch) 
     ("code", "seconds"), [(KafkaError.GROUP_AUTHORIZATION_FAILED, 30.0), (KafkaError._TRANSPORT, -1)]
 )
 def test_what_stays_is_raised(code: int, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "INSIST_SECONDS", seconds)
+    monkeypatch.setattr(questions, "INSIST_SECONDS", seconds)
     asked, ask = failing(code, times=9)
 
     with pytest.raises(KafkaException):
-        consumer._insist(ask)
+        questions.insist(ask)
     assert len(asked) == 1

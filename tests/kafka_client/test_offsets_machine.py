@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from stream_sync.kafka.consumer import commits_of
+from stream_sync.kafka.commits import commits_of
 from stream_sync.kafka.offsets import Commit, Offsets
 from stream_sync.kafka.progress import decode
 from stream_sync.kafka.starting import starts

@@ -16,7 +16,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from random import Random
 from typing import NamedTuple
 
-from stream_sync.kafka.consumer import Listener, commits_of
+from stream_sync.kafka.commits import commits_of
+from stream_sync.kafka.member import Listener
 from stream_sync.kafka.offsets import Commit, Offsets
 from stream_sync.kafka.polls import Polls
 from stream_sync.kafka.progress import decode
@@ -148,7 +149,7 @@ class Member:
         self._paused: set[int] = set()
         self._answers: list[Answer] = []
         self._owner = asyncio.Lock()
-        self._is_dead = False
+        self._is_dead = self._is_closing = False
 
     @property
     def polled_at(self) -> float:
@@ -200,6 +201,7 @@ class Member:
         return sum(len(log) - self._next.get(number, 0) for number, log in enumerate(self.group.topic.logs))
 
     async def close(self) -> None:
+        self._is_closing = True
         async with self._owned():
             if self in self.group.members:
                 await self._let_go(self.assigned.keys())
@@ -241,7 +243,8 @@ class Member:
         if not going or self.listener is None:
             return
         await self.listener.revoked(going, self.session_timeout / 2)
-        self._commit(commits_of(going))
+        if not self._is_closing:
+            self._commit(commits_of(going))
         for offsets in going:
             self._forget(offsets.partition)
             self.group.owners.pop(offsets.partition, None)

@@ -80,3 +80,29 @@ def test_a_storm_deletes_nobody_beyond_the_budget(seed: int) -> None:
     assert world.wrong == []
     assert world.most_deleted_within(PER) <= MOST
     assert len(world.account.deleted) + len(world.letters["lane0"].held) > MOST
+
+
+def test_a_stop_commits_what_is_settled_though_a_request_takes_all_of_its_time() -> None:
+    async def course(world: World) -> None:
+        pod = world.start()
+        world.inserts(5)
+        await world.settled()
+        group, (log,) = pod.members[0].group, world.topic.logs
+        group.refuse_commits = 1.0
+        world.write("p0", score=1)
+        await world.until(lambda: world.account.people["p0"].get("score") == 1, "it is delivered")
+        await world.until(lambda: world.account.calls[-1].ended is not None, "it is answered")
+        world.account.latency = 1000.0
+        world.write("p1", score=1)
+        await world.until(lambda: world.account.calls[-1].ended is None, "the next one is under way")
+        group.refuse_commits = 0.0
+        await pod.stop(budget=0.3)
+        assert group.committed[0].position == len(log) - 1
+        world.account.latency = 0.1
+        world.account.forget_order()
+        world.start()
+        await world.settled()
+
+    world = World(6, partitions=1)
+    simulate(world, course)
+    assert world.wrong == []
