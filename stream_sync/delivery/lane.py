@@ -327,7 +327,7 @@ class Lane:
         consumer, standing = self._consumer, self.standing
         if consumer is None or (standing.halted is not None and not standing.curable):
             return False
-        return self._now() - consumer.polled_at < consumer.session_timeout / 2
+        return self._now() - consumer.sure_at < consumer.session_timeout / 2
 
     @staticmethod
     def _now() -> float:

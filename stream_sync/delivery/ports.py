@@ -58,7 +58,12 @@ class Consumer(Protocol):
     def partitions(self) -> int: ...
     @property
     def polled_at(self) -> float:
-        """When it was last polled, as far as it is sure of its partitions."""
+        """When it was last polled."""
+        ...
+
+    @property
+    def sure_at(self) -> float:
+        """When it was last sure that its partitions are its own."""
         ...
 
     @property

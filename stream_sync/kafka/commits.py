@@ -10,11 +10,13 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from stream_sync.kafka.offsets import Commit, Offsets
+from stream_sync.kafka.sureness import Sureness
 
 Places = frozenset[tuple[int, int, str]]
 """What a commit is known by: partition, position and metadata of each."""
@@ -24,12 +26,18 @@ class Commits:
     """The commits of one topic."""
 
     def __init__(
-        self, topic: str, assigned: Mapping[int, Offsets], tell: Callable[..., None], told: Callable[[str | None], None]
+        self,
+        topic: str,
+        assigned: Mapping[int, Offsets],
+        sureness: Sureness,
+        tell: Callable[..., None],
+        told: Callable[[str | None], None],
     ) -> None:
         """`assigned`: the partitions as they are owned now. `tell` calls something on the event loop: `told`, for one,
         with the error of each commit or None."""
         self._topic = topic
         self._assigned = assigned
+        self._sureness = sureness
         self._tell = tell
         self._told = told
         self._awaited: dict[Places, list[asyncio.Future[bool]]] = {}
@@ -49,6 +57,7 @@ class Commits:
             offsets.sent = commit
         if answer is not None:
             self._awaited.setdefault(_places(ours), []).append(answer)
+        self._sureness.asked(time.monotonic())
         try:
             client.commit(offsets=ours, asynchronous=True)
         except KafkaException as exception:
@@ -59,6 +68,7 @@ class Commits:
     def answered(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
         """The broker's answer, or that there is none."""
         error = error or next((partition.error for partition in partitions if partition.error is not None), None)
+        self._sureness.answered(time.monotonic(), is_taken=error is None)
         for partition in partitions:
             offsets = self._assigned.get(partition.partition)
             if error is None and offsets is not None:
@@ -68,9 +78,10 @@ class Commits:
         self._tell(self._told, None if error is None else error.name())
 
 
-def commits_of(assignments: Iterable[Offsets]) -> dict[Offsets, Commit]:
-    """What there is to commit, for the assignments of which something moved since the last commit."""
-    found = {offsets: offsets.to_commit() for offsets in assignments}
+def commits_of(assignments: Iterable[Offsets], *, again: bool = False) -> dict[Offsets, Commit]:
+    """What there is to commit, for the assignments of which something moved since the last commit; with `again` for
+    those of which nothing did, too."""
+    found = {offsets: offsets.to_commit(again=again) for offsets in assignments}
     return {offsets: commit for offsets, commit in found.items() if commit is not None}
 
 

@@ -8,6 +8,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -65,8 +66,13 @@ class LaneConsumer:
 
     @property
     def polled_at(self) -> float:
-        """When the consumer was last polled (monotonic seconds) and sure of its partitions: see `polls`."""
-        return self._member.polls.at
+        """When it was last polled; monotonic seconds."""
+        return self._member.sureness.polled_at
+
+    @property
+    def sure_at(self) -> float:
+        """When it was last sure of its partitions (monotonic seconds): see `sureness`."""
+        return self._member.sureness.sure_at
 
     async def start(self) -> dict[int, int]:
         """Joins the group and returns the last stable offset of every partition as of now.
@@ -86,7 +92,11 @@ class LaneConsumer:
 
     async def take(self, most: int, wait: float) -> Taken:
         """Up to `most` records; waits `wait` seconds for them. Raises what the client found: HaltError, FatalError."""
-        return await self._run(self._member.take, most, wait)
+        taken = await self._run(self._member.take, most, wait)
+        if self._member.sureness.needs_proof(time.monotonic()):
+            commits = commits_of(tuple(self.assigned.values()), again=True)
+            await self._run(lambda: self._member.commits.send(self._member.client, commits))
+        return taken
 
     async def pause(self) -> None:
         """No more records until `resume`; what was fetched ahead is dropped. Polling must go on."""

@@ -25,9 +25,9 @@ from stream_sync.kafka.client_log import News
 from stream_sync.kafka.commits import Commits, commits_of
 from stream_sync.kafka.elsewhere import left_behind
 from stream_sync.kafka.offsets import Commit, Offsets
-from stream_sync.kafka.polls import Polls
 from stream_sync.kafka.progress import decode
 from stream_sync.kafka.starting import Start, starts
+from stream_sync.kafka.sureness import Sureness
 from stream_sync.model import Record
 
 MOST_REVOKE_SECONDS = 20.0
@@ -72,8 +72,8 @@ class Member:
         self.partitions = 0
         """How many partitions the topic has; known after `join`, and again with each assignment."""
         self.session_timeout = float(properties.get("session.timeout.ms", 45_000)) / 1000
-        self.polls = Polls(time.monotonic(), self.session_timeout / 2)
-        self.commits = Commits(topic, self.assigned, self._tell, listener.committed)
+        self.sureness = Sureness(time.monotonic(), self.session_timeout / 2)
+        self.commits = Commits(topic, self.assigned, self.sureness, self._tell, listener.committed)
         self.is_closing = False
         self._properties = {**properties, "error_cb": self._on_error, "on_commit": self.commits.answered}
         self._topic = topic
@@ -113,9 +113,11 @@ class Member:
 
     def take(self, most: int, wait: float) -> Taken:
         """Up to `most` records; waits `wait` seconds for them. Raises what was found meanwhile."""
-        self.polls.note(time.monotonic())
+        self.sureness.polled(time.monotonic())
         messages = self.client.consume(most, wait)
-        self.polls.note(time.monotonic())
+        self.sureness.polled(time.monotonic())
+        if not self.assigned:
+            self.sureness.owns_nothing()
         self._stay_in_touch()
         if self._arrived:
             self._welcome()
@@ -170,7 +172,6 @@ class Member:
             raise HaltError("route_changed", message)
         ends = {number: questions.bounds(self._client, self._topic, number)[1] for number in range(self.partitions)}
         self._subscribe()
-        self.polls = Polls(time.monotonic(), self.session_timeout / 2)  # joining may have taken long
         return ends
 
     def _subscribe(self) -> None:
@@ -178,6 +179,7 @@ class Member:
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         self._in_touch_at = time.monotonic()
+        self.sureness.anew(self._in_touch_at)  # joining may have taken long
 
     def _stay_in_touch(self) -> None:
         """Replaces a client that has no partitions and gets no answer, either: see `lasting`."""

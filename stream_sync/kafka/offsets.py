@@ -92,10 +92,10 @@ class Offsets:
             return committed
         return position
 
-    def to_commit(self) -> Commit | None:
-        """What is to be committed now; None where that is what was committed last."""
+    def to_commit(self, *, again: bool = False) -> Commit | None:
+        """What is to be committed now; None where that is what was committed last, but for `again`."""
         position = self.commit_position()
         if position is None:
             return None
         commit = Commit(position, self.progress.encode())
-        return None if commit == self.committed and self.sent in (None, commit) else commit
+        return None if commit == self.committed and self.sent in (None, commit) and not again else commit

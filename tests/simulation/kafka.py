@@ -19,9 +19,9 @@ from typing import NamedTuple
 from stream_sync.kafka.commits import commits_of
 from stream_sync.kafka.member import Listener
 from stream_sync.kafka.offsets import Commit, Offsets
-from stream_sync.kafka.polls import Polls
 from stream_sync.kafka.progress import decode
 from stream_sync.kafka.starting import starts
+from stream_sync.kafka.sureness import Sureness
 from stream_sync.sandbox.debezium import Written
 
 COMMIT_SECONDS = 0.02
@@ -138,7 +138,7 @@ class Member:
     def __init__(self, group: Group, session_timeout: float = 6.0, *, from_start: bool = False) -> None:
         self.group = group
         self.session_timeout = session_timeout
-        self._polls = Polls(_now(), session_timeout / 2)
+        self._sureness = Sureness(_now(), session_timeout / 2)
         self.assigned: dict[int, Offsets] = {}
         self.partitions = len(group.topic.logs)
         self.listener: Listener | None = None
@@ -153,7 +153,11 @@ class Member:
 
     @property
     def polled_at(self) -> float:
-        return self._polls.at
+        return self._sureness.polled_at
+
+    @property
+    def sure_at(self) -> float:
+        return self._sureness.sure_at
 
     async def start(self) -> dict[int, int]:
         self.group.join(self)
@@ -164,14 +168,18 @@ class Member:
 
     async def take(self, most: int, wait: float) -> Taken:
         async with self._owned():
-            self._polls.note(_now())
+            self._sureness.polled(_now())
             await self._rebalance()
             taken = self._fetch(most)
             if not taken.records and not taken.ends:
                 await asyncio.sleep(wait)
                 taken = self._fetch(most)
             self._answer()
-            self._polls.note(_now())
+            self._sureness.polled(_now())
+            if not self.assigned:
+                self._sureness.owns_nothing()
+            elif self._sureness.needs_proof(_now()):
+                self._commit(commits_of(self.assigned.values(), again=True))
             return taken
 
     async def pause(self) -> None:
@@ -215,7 +223,7 @@ class Member:
 
     def expel(self) -> None:
         """It stood still, and the broker did not hear of it for too long: it learns at its next poll and joins anew."""
-        self._polls = Polls(float("-inf"), self.session_timeout / 2)
+        self._sureness.polled_at = float("-inf")
         self.group.leave(self)
         self.group.join(self)
 
@@ -300,6 +308,11 @@ class Member:
                 before = self.group.committed.get(offsets.partition)
                 assert self._from_start or before is None or commit.position >= before.position, "a commit moved back"
                 self.group.committed[offsets.partition] = commit
+        if not ours:
+            nothing: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            nothing.set_result(not commits)
+            return nothing
+        self._sureness.asked(_now())
         is_whole = not is_refused and len(ours) == len(commits)
         answer = Answer(_now() + COMMIT_SECONDS, ours, is_refused, is_whole, asyncio.get_running_loop().create_future())
         self._answers.append(answer)
@@ -309,6 +322,7 @@ class Member:
         """What the broker has answered is told in polls."""
         while self._answers and self._answers[0].at <= _now():
             answer = self._answers.pop(0)
+            self._sureness.answered(_now(), is_taken=not answer.is_refused)
             if not answer.is_refused:
                 for offsets, commit in answer.commits.items():
                     offsets.committed = commit

@@ -1,0 +1,77 @@
+"""How sure a member of a group is that its partitions are its own: who was not heard of for long may have lost them
+and not know it yet.
+
+Invariants:
+- librdkafka gives partitions up by itself when the coordinator was silent for a session, but only while no rebalance is
+  under way (`rd_kafka_cgrp_serve` asks for join state "steady"). So a commit has to prove it: the broker takes one of
+  members only, of the present generation.
+- After a gap longer than `patience` between two polls only a commit sent since then counts, and until it is taken the
+  member is not sure. An answer that was waiting to be read is as old as the gap.
+- Without a gap the member is sure for another `patience` after a commit that has no good answer.
+- Pure: time is an argument, in monotonic seconds.
+"""
+
+from __future__ import annotations
+
+AGAIN_SECONDS = 1.0
+"""Between two commits that are to prove it."""
+_NOT_SINCE_EVER = float("-inf")
+
+
+class Sureness:
+    """That of one member."""
+
+    def __init__(self, now: float, patience: float) -> None:
+        """`patience`: seconds; half of the session's time-out, so that both together are no longer than it."""
+        self._patience = patience
+        self.anew(now)
+
+    def anew(self, now: float) -> None:
+        """It has no partitions, and asked nothing."""
+        self.polled_at = now
+        """The last poll."""
+        self._doubtful_since: float | None = None
+        self._asked_at = _NOT_SINCE_EVER
+        self._open = 0
+        """Commits without an answer."""
+        self._stale = 0
+        """The next so many answers say nothing of now."""
+
+    @property
+    def sure_at(self) -> float:
+        """When it was last sure."""
+        if self._doubtful_since is None:
+            return self.polled_at
+        return min(self.polled_at, self._doubtful_since + self._patience)
+
+    def needs_proof(self, now: float) -> bool:
+        """Whether a commit is to be sent although there may be nothing new to commit."""
+        if self._doubtful_since != _NOT_SINCE_EVER or self._open > self._stale:
+            return False
+        return now - self._asked_at >= AGAIN_SECONDS
+
+    def polled(self, now: float) -> None:
+        """It polls."""
+        if now - self.polled_at > self._patience:
+            self._doubtful_since = _NOT_SINCE_EVER
+            self._stale = self._open
+        self.polled_at = now
+
+    def owns_nothing(self) -> None:
+        """There is nothing to be sure of."""
+        self._doubtful_since = None
+
+    def asked(self, now: float) -> None:
+        """A commit is sent."""
+        self._open += 1
+        self._asked_at = now
+        if self._doubtful_since is None:
+            self._doubtful_since = now
+
+    def answered(self, now: float, *, is_taken: bool) -> None:
+        """A commit has its answer, in the order in which they were sent."""
+        self._open -= 1
+        if self._stale:
+            self._stale -= 1
+        elif is_taken:
+            self._doubtful_since = now if self._open else None
