@@ -1,9 +1,9 @@
 """The backlog's intents out to the destination, and their outcomes back to the acknowledgements.
 
 Invariants:
-- A call of the sink starts only where the gate lets it, the lane runs, and the consumer was polled lately. What it is
-  about is finished once it started, however many requests that takes; but each of them, after its wait for the rate
-  limit, starts only where the consumer was polled lately and the partition was not lost.
+- A call of the sink starts only where the gate lets it, the lane runs, and the consumer is sure of its partitions. What
+  it is about is finished once it started, however many requests that takes; but each of them, after its wait for the
+  rate limit, starts only where the consumer is sure and the partition was not lost.
 - After a failure one person is sent, and another one after each further failure: a person whom the destination cannot
   bear is told from a destination that is down, though nobody else is there to succeed.
 - An intent is settled once: delivered, ignored, parked, or its dead letter acknowledged. All else goes back.

@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from stream_sync.kafka.offsets import Commit, Offsets
 from stream_sync.kafka.sureness import Sureness
 
+_NO_MEMBER = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID})
 Places = frozenset[tuple[int, int, str]]
 """What a commit is known by: partition, position and metadata of each."""
 
@@ -68,7 +69,8 @@ class Commits:
     def answered(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
         """The broker's answer, or that there is none."""
         error = error or next((partition.error for partition in partitions if partition.error is not None), None)
-        self._sureness.answered(time.monotonic(), is_taken=error is None)
+        is_member = error is None or error.code() not in _NO_MEMBER
+        self._sureness.answered(is_taken=error is None, is_member=is_member)
         for partition in partitions:
             offsets = self._assigned.get(partition.partition)
             if error is None and offsets is not None:

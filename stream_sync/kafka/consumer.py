@@ -95,7 +95,8 @@ class LaneConsumer:
         taken = await self._run(self._member.take, most, wait)
         if self._member.sureness.needs_proof(time.monotonic()):
             commits = commits_of(tuple(self.assigned.values()), again=True)
-            await self._run(lambda: self._member.commits.send(self._member.client, commits))
+            if commits:
+                await self._run(lambda: self._member.commits.send(self._member.client, commits))
         return taken
 
     async def pause(self) -> None:

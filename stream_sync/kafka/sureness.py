@@ -7,14 +7,18 @@ Invariants:
   members only, of the present generation.
 - After a gap longer than `patience` between two polls only a commit sent since then counts, and until it is taken the
   member is not sure. An answer that was waiting to be read is as old as the gap.
-- Without a gap the member is sure for another `patience` after a commit that has no good answer.
+- Without a gap the member is sure for another `patience` after the first commit that has no good answer; one that the
+  broker refuses since it is no member ends that at once.
+- Where nothing is committed for long, or the last answer was not good, something is: no doubt without a question.
 - Pure: time is an argument, in monotonic seconds.
 """
 
 from __future__ import annotations
 
+from collections import deque
+
 AGAIN_SECONDS = 1.0
-"""Between two commits that are to prove it."""
+"""Between two commits that are to end a doubt."""
 _NOT_SINCE_EVER = float("-inf")
 
 
@@ -31,47 +35,52 @@ class Sureness:
         self.polled_at = now
         """The last poll."""
         self._doubtful_since: float | None = None
-        self._asked_at = _NOT_SINCE_EVER
-        self._open = 0
-        """Commits without an answer."""
+        self._asked_at = now
+        self._open: deque[float] = deque()
+        """When the commits without an answer were sent."""
         self._stale = 0
         """The next so many answers say nothing of now."""
 
     @property
     def sure_at(self) -> float:
         """When it was last sure."""
-        if self._doubtful_since is None:
-            return self.polled_at
-        return min(self.polled_at, self._doubtful_since + self._patience)
+        since = self._doubtful_since  # once: another thread sets it
+        return self.polled_at if since is None else min(self.polled_at, since + self._patience)
 
     def needs_proof(self, now: float) -> bool:
         """Whether a commit is to be sent although there may be nothing new to commit."""
-        if self._doubtful_since != _NOT_SINCE_EVER or self._open > self._stale:
+        if len(self._open) > self._stale:
             return False
-        return now - self._asked_at >= AGAIN_SECONDS
+        return now - self._asked_at >= (self._patience / 2 if self._doubtful_since is None else AGAIN_SECONDS)
 
     def polled(self, now: float) -> None:
         """It polls."""
         if now - self.polled_at > self._patience:
             self._doubtful_since = _NOT_SINCE_EVER
-            self._stale = self._open
+            self._stale = len(self._open)
         self.polled_at = now
 
     def owns_nothing(self) -> None:
         """There is nothing to be sure of."""
         self._doubtful_since = None
+        self._asked_at = self.polled_at
 
     def asked(self, now: float) -> None:
         """A commit is sent."""
-        self._open += 1
+        self._open.append(now)
         self._asked_at = now
         if self._doubtful_since is None:
             self._doubtful_since = now
 
-    def answered(self, now: float, *, is_taken: bool) -> None:
-        """A commit has its answer, in the order in which they were sent."""
-        self._open -= 1
+    def answered(self, *, is_taken: bool, is_member: bool = True) -> None:
+        """A commit has its answer: for the oldest one, as far as can be told. `is_member` False: the broker says that
+        it is none."""
+        if not self._open:
+            return
+        self._open.popleft()
         if self._stale:
             self._stale -= 1
         elif is_taken:
-            self._doubtful_since = now if self._open else None
+            self._doubtful_since = self._open[0] if self._open else None
+        elif not is_member:
+            self._doubtful_since = _NOT_SINCE_EVER

@@ -144,8 +144,9 @@ class KafkaServer:
             # Groups are ready at once, and fault tests may choose a session time-out far below the usual 6 s.
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "500",
-            # After a kill the broker may not return before its old session has ended (9 s by default).
-            "broker.session.timeout.ms": "2000",
+            # After a kill the broker may not return before its old session has ended (9 s by default). On a crowded
+            # machine it may miss a few heartbeats; fenced it would name no brokers, and clients of librdkafka stay so.
+            "broker.session.timeout.ms": "5000",
             "broker.heartbeat.interval.ms": "250",
             **self._properties,
         }

@@ -178,9 +178,11 @@ class Member:
             self._sureness.polled(_now())
             if not self.assigned:
                 self._sureness.owns_nothing()
-            elif self._sureness.needs_proof(_now()):
-                self._commit(commits_of(self.assigned.values(), again=True))
-            return taken
+        if self._sureness.needs_proof(_now()):
+            commits = commits_of(tuple(self.assigned.values()), again=True)
+            async with self._owned():
+                self._commit(commits)
+        return taken
 
     async def pause(self) -> None:
         async with self._owned():
@@ -322,7 +324,7 @@ class Member:
         """What the broker has answered is told in polls."""
         while self._answers and self._answers[0].at <= _now():
             answer = self._answers.pop(0)
-            self._sureness.answered(_now(), is_taken=not answer.is_refused)
+            self._sureness.answered(is_taken=not answer.is_refused)
             if not answer.is_refused:
                 for offsets, commit in answer.commits.items():
                     offsets.committed = commit

@@ -106,3 +106,22 @@ def test_a_stop_commits_what_is_settled_though_a_request_takes_all_of_its_time()
     world = World(6, partitions=1)
     simulate(world, course)
     assert world.wrong == []
+
+
+def test_a_lane_whose_commits_are_refused_waits_and_goes_on_when_they_are_taken() -> None:
+    async def course(world: World) -> None:
+        pod = world.start()
+        world.inserts(5)
+        await world.settled()
+        pod.members[0].group.refuse_commits = 1.0
+        world.write("p0", score=1)
+        await asyncio.sleep(5 * pod.members[0].session_timeout)
+        world.write("p0", score=2)
+        await asyncio.sleep(5)
+        assert world.account.people["p0"]["score"] == 1, "somebody else may own the row"
+        pod.members[0].group.refuse_commits = 0.0
+        await world.settled(10.0)
+
+    world = World(7, partitions=1)
+    simulate(world, course)
+    assert world.wrong == []
