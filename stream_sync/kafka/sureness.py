@@ -9,7 +9,9 @@ Invariants:
   member is not sure. An answer that was waiting to be read is as old as the gap.
 - Without a gap the member is sure for another `patience` after the first commit that has no good answer; one that the
   broker refuses since it is no member ends that at once.
-- Where nothing is committed for long, or the last answer was not good, something is: no doubt without a question.
+- Where the last answer was not good something is committed, be it the same again: no doubt without a question. Who is
+  in no doubt asks nothing: a commit that comes while a topic is being deleted is tried again by librdkafka, and would
+  count for the next topic of that name.
 - Pure: time is an argument, in monotonic seconds.
 """
 
@@ -49,9 +51,9 @@ class Sureness:
 
     def needs_proof(self, now: float) -> bool:
         """Whether a commit is to be sent although there may be nothing new to commit."""
-        if len(self._open) > self._stale:
+        if self._doubtful_since is None or len(self._open) > self._stale:
             return False
-        return now - self._asked_at >= (self._patience / 2 if self._doubtful_since is None else AGAIN_SECONDS)
+        return now - self._asked_at >= AGAIN_SECONDS
 
     def polled(self, now: float) -> None:
         """It polls."""
@@ -63,7 +65,6 @@ class Sureness:
     def owns_nothing(self) -> None:
         """There is nothing to be sure of."""
         self._doubtful_since = None
-        self._asked_at = self.polled_at
 
     def asked(self, now: float) -> None:
         """A commit is sent."""

@@ -7,15 +7,12 @@ from stream_sync.kafka.sureness import AGAIN_SECONDS, Sureness
 NEVER = float("-inf")
 
 
-def test_polls_without_a_gap_are_enough_but_now_and_then_it_asks() -> None:
+def test_polls_without_a_gap_are_enough_where_nothing_is_asked() -> None:
     sureness = Sureness(0.0, 3.0)
-    for now in (0.1, 1.4, 2.9, 5.8):
+    for now in (0.1, 2.9, 5.8):
         sureness.polled(now)
         assert sureness.sure_at == now
-        assert sureness.needs_proof(now) is (now > 1.5)
-    sureness.asked(5.8)
-    sureness.answered(is_taken=True)
-    assert not sureness.needs_proof(7.0)
+        assert not sureness.needs_proof(now)
 
 
 def test_after_a_gap_only_a_commit_that_was_taken_proves_it() -> None:
