@@ -21,8 +21,8 @@ FETCHED_AHEAD = (1024, 4096, 12_288)
 
 SHARED_DEFAULTS = {
     "client.id": "stream-sync",
-    # When all brokers were away together, the first one that is back may name none: until this time is over librdkafka
-    # then knows no broker at all. Its own default is five minutes.
+    # Where the known brokers do not answer for so long, it begins again with the config's addresses; librdkafka's own
+    # default is five minutes. It does not help where it knows no broker any more: see `lasting`.
     "metadata.recovery.rebootstrap.trigger.ms": 5000,
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -16,27 +15,27 @@ NAME = "kafka-lasting-test"
 def undelivered(client: Producer) -> KafkaError:
     """The error of a record that nobody takes."""
     errors: list[KafkaError | None] = []
+    answered = threading.Event()
 
     def delivered(error: KafkaError | None, _message: Message) -> None:
         errors.append(error)
+        answered.set()
 
     client.produce("topic", b"value", on_delivery=delivered)
-    deadline = time.monotonic() + LIMIT
-    while not errors:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    assert answered.wait(LIMIT)
     assert errors[0] is not None
     return errors[0]
 
 
-def threads() -> int:
-    return sum(thread.name == NAME for thread in threading.enumerate())
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == NAME]
 
 
 def test_a_client_whose_records_time_out_is_replaced() -> None:
     producer = LastingProducer({"bootstrap.servers": "127.0.0.1:1", "message.timeout.ms": 100, "log_level": 0}, NAME)
     first = producer.client
     assert producer.client is first
+    (firsts,) = threads()
     error = undelivered(first)
 
     producer.failed(first, error)
@@ -47,8 +46,6 @@ def test_a_client_whose_records_time_out_is_replaced() -> None:
     assert producer.client is second
     producer.failed(second, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
     assert producer.client is second
-    deadline = time.monotonic() + LIMIT
-    while threads() > 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    firsts.join(LIMIT)
+    assert len(threads()) == 1
     producer.close()
