@@ -86,6 +86,18 @@ WARNINGS = (
         "some outcomes could not be written to the topic `….outcomes`; nothing else is affected",
         "let the service create that topic and write to it; [`explain`](explain.md) does not know these",
     ),
+    Code(
+        "state_unavailable",
+        "the last-delivered state cannot be reached: the activation sends nothing until it can",
+        "[what the log says of it](state.md#when-it-is-away); nothing is lost meanwhile",
+    ),
+    Code(
+        "state_forgotten",
+        "the last-delivered state was lost, or is older than what was delivered: people are sent whole once more, and "
+        "a mirror that needs it does not see who left meanwhile, or leaves before they are sent again",
+        "`run --from-start`, or a [resync](resync.md), makes it known again; "
+        "[when it is taken for lost](state.md#when-it-is-lost)",
+    ),
 )
 EVENTS = (
     Code(

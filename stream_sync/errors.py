@@ -3,6 +3,7 @@
     StreamSyncError
     ├── WaitError      the lane waits, then goes on with the very same record
     ├── HaltError      the lane stops sending until a person acts; its offsets stay
+    ├── StateAwayError the lane sends nothing until the last-delivered state is there again
     └── FatalError     the process ends: only a restart can help
 
 What a single record does wrong is a value (`Undecodable`, `Refused`), not an error.
@@ -38,3 +39,7 @@ class HaltError(StreamSyncError):
 
 class FatalError(StreamSyncError):
     """The process cannot go on."""
+
+
+class StateAwayError(StreamSyncError):
+    """The last-delivered state cannot be reached: nothing is sent meanwhile."""

@@ -259,3 +259,5 @@ class Halt(msgspec.Struct, frozen=True):
 
 Outcome = Delivered | Ignored | Parked | Rejected | Retry | Throttled | Halt
 DELIVERED = Delivered()
+UNCHANGED = Ignored("unchanged")
+"""The destination is known to have all of it already: nothing was sent."""

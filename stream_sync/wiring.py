@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -41,6 +41,9 @@ from stream_sync.routing.router import Router
 from stream_sync.schema_registry import OpenRegistry
 from stream_sync.sinks.base import Sink
 from stream_sync.sinks.http import Http
+from stream_sync.state.last import LastDelivered, Subject
+from stream_sync.state.opening import open_store
+from stream_sync.state.store import Scope, Store
 
 MAPPING_PARTS = ("mode", "where", "identifier", "fields", "attributes")
 MOST_PEOPLE = 36_000
@@ -124,6 +127,7 @@ class Wiring:
         self.secrets = Secrets(config, logs.add_secret)
         self._schemas = self._open_registry()
         self._held: list[HeldTopic] = []
+        self._store: Store | None = None
         self._journals = Journals(config)
         self._heralds = Heralds(config)
 
@@ -153,7 +157,7 @@ class Wiring:
                 delete_after=activation.deletes.after if activation.deletes else 0.0,
                 budget=Budget(activation.deletes.max, activation.deletes.per) if activation.deletes else None,
                 mapping=_hash(activation.model_dump(include=set(MAPPING_PARTS))),
-                route=_hash([source.topic, settings.type, *type(destination.sink).account(settings)]),
+                route=route_of(source, settings, type(destination.sink)),
                 max_consecutive=activation.dead_letters.max_consecutive,
                 most_people=max(LEAST_PEOPLE, MOST_PEOPLE // len(self._options.activations or config.activations)),
                 until_caught_up=self._options.until_caught_up,
@@ -172,6 +176,7 @@ class Wiring:
             log,
             logs.logger(activation=name).info,
             self._journals.of(name, parts.notices.add, lambda: consumer.partitions),
+            self.last_delivered(name, parts.destination, parts.notices.add, is_service=True),
         )
         consumer = LaneConsumer(
             consumer_properties(config.kafka, len(self._options.activations or config.activations)),
@@ -207,8 +212,46 @@ class Wiring:
         router = router_of(activation, source, type(destination.sink), plan, decoder, notices.add)
         return Parts(source, plan, decoder, router, destination, notices, metrics)
 
+    def last_delivered(
+        self, name: str, destination: Destination, notice: Notice, *, is_service: bool = False
+    ) -> LastDelivered | None:
+        """The state of an activation; None where none is kept. `is_service`: of its lane, which leaves out what the
+        destination has; everybody else only keeps the state true."""
+        config = self._config
+        activation = config.activations[name]
+        if config.state is None or activation.state == "off":
+            return None
+        if self._store is None:
+            self._store = open_store(config.state)
+        sink, settings = type(destination.sink), config.destinations[activation.destination]
+        account = account_of(config, activation)
+        route = route_of(config.sources[activation.source], settings, sink)
+        shared = {
+            key
+            for other, beside in config.activations.items()
+            if other != name and account_of(config, beside) == account
+            for key in _names(beside, sink)
+        }
+        return LastDelivered(
+            self._store,
+            Subject(
+                Scope(account, _hash([config.name, name, route])),
+                is_mirror=activation.mode == "mirror",
+                reduces=is_service and activation.send == "changed",
+                shared=frozenset(shared),
+                proves=sink.proves,
+            ),
+            b"" if config.state.key is None else config.state.key.reveal().encode(),
+            destination.sink.send,
+            notice,
+            logs.logger(activation=name).warning,
+            is_service=is_service,
+        )
+
     async def close(self) -> None:
         """Closes what the lanes used."""
+        if self._store is not None:
+            await self._store.close()
         if self._schemas is not None:
             await self._schemas.close()
         for http in self._https:
@@ -239,6 +282,23 @@ class Wiring:
             self._https.append(http)
             self._destinations[name] = Destination(name, sink_type(settings, http), metrics, random.random)
         return self._destinations[name]
+
+
+def route_of(source: Source, settings: DestinationSettings, sink: type[Sink]) -> str:
+    """A hash of source and destination: of other ones nothing is gone on with."""
+    return _hash([source.topic, settings.type, *sink.account(settings)])
+
+
+def account_of(config: Config, activation: Activation) -> str:
+    """Tells the account that an activation sends to from others."""
+    settings = config.destinations[activation.destination]
+    return _hash([settings.type, *installed()[settings.type]().account(settings)])
+
+
+def _names(activation: Activation, sink: type[Sink]) -> Iterator[str]:
+    """Under which its values are found in `Intent.values`."""
+    yield from (sink.key("fields", name) for name in activation.fields)
+    yield from (sink.key("attributes", name) for name in activation.attributes)
 
 
 def plan_of(activation: Activation, settings: DestinationSettings, sink: type[Sink], notice: Notice) -> Plan:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.rig.client import Kafka
+from tests.rig.jars import MissingToolError
+from tests.rig.redis import NoRedisError, RedisServer
 from tests.rig.server import KafkaServer
 
 
@@ -26,3 +28,17 @@ def kafka() -> Iterator[Kafka]:
 def prefix() -> str:
     """A name that no other test has: for topics, groups and configs on the shared broker."""
     return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis for the whole run, whose data are the tests' alone: the one that `REDIS_URL` names, or one of our own."""
+    if running := os.environ.get("REDIS_URL"):
+        yield running
+        return
+    try:
+        server = RedisServer()
+    except (NoRedisError, MissingToolError) as error:
+        pytest.skip(str(error))
+    with server:
+        yield server.url

@@ -24,8 +24,9 @@ from stream_sync.config.rules.activations import check_activation
 from stream_sync.config.rules.hosts import check_hosts
 from stream_sync.config.rules.parts import Parts
 from stream_sync.config.rules.sources import check_registry, check_sources, check_unused
+from stream_sync.config.rules.state import check_state
 from stream_sync.config.rules.topics import check_topics
-from stream_sync.config.settings import Config, SchemaRegistry
+from stream_sync.config.settings import Config, SchemaRegistry, State
 from stream_sync.config.sink_types import SinkTypes, installed
 
 
@@ -65,6 +66,9 @@ def _read(raw: dict[str, Any], sinks: SinkTypes, report: Report) -> Config | Non
     registry = None
     if raw.get("schema_registry") is not None:
         registry = read_part(SchemaRegistry, raw["schema_registry"], ("schema_registry",), report)
+    state = None
+    if isinstance(raw.get("state"), dict):
+        state = read_part(State, raw["state"], ("state",), Report())
     top = dict(raw)
     if "kafka" in raw:
         top["kafka"] = kafka_properties(raw["kafka"], ("kafka",), report)
@@ -87,5 +91,6 @@ def _read(raw: dict[str, Any], sinks: SinkTypes, report: Report) -> Config | Non
     for name in activations:
         check_activation(name, parts, report)
     check_accounts(parts, report)
+    check_state(state, parts, report)
     check_hosts(raw, parts, report)
     return config

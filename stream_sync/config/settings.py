@@ -24,6 +24,7 @@ from pydantic import (
 
 from stream_sync.config.notifying import Target, Warnings, off_or_on
 from stream_sync.config.schedules import ScheduleSetting
+from stream_sync.config.state_urls import state_url
 from stream_sync.config.values import Duration, HostPattern, Rate, Secret, Url, Whole, refuse
 from stream_sync.model import Mode
 from stream_sync.schedule import Continuous
@@ -149,6 +150,26 @@ class Outcomes(_Part):
     """Of the hashes that stand for people; None = made of the destination's credentials."""
 
 
+class State(_Part):
+    """Where what was delivered last is kept, as hashes: so that only changed values are sent, and exits are known, of
+    sources that do not show the row before a change."""
+
+    url: Annotated[Secret, AfterValidator(state_url)]
+    """`sqlite:///PATH` for one process, `redis://…` or `rediss://…` for several"""
+    key: Annotated[_OptionalSecret, AfterValidator(_guessable_hash)] = None
+    """Of the hashes; none = made of a salt that is in the store"""
+
+
+def _state_or_off(value: object) -> object:
+    return None if _off(value) in ("off", "false") else value
+
+
+def _on_or_off(value: object) -> object:
+    # As `_off`: YAML 1.1 and 1.2 read these words differently.
+    words = {True: "on", "true": "on", False: "off", "false": "off"}
+    return words.get(value, value) if isinstance(value, str | bool) else value
+
+
 def _switched(value: object) -> object:
     """`on` and `off` as YAML 1.1 and 1.2 read them."""
     match value:
@@ -198,6 +219,10 @@ class Activation(_Part):
     """Whom they are told, and which; `off` = nobody"""
     outcomes: Annotated[Outcomes | None, BeforeValidator(_switched)] = None
     """Whether what becomes of each intent is told in a topic"""
+    state: Annotated[
+        Literal["on", "off"], BeforeValidator(_on_or_off), WithJsonSchema({"enum": [True, False, "on", "off"]})
+    ] = "on"
+    """Whether the last-delivered state is used, where the file has one"""
 
 
 def _admin(value: object) -> object:
@@ -223,6 +248,8 @@ class Config(_Part):
     """What goes where, by name"""
     notify: dict[str, Target] = {}
     """Whom warnings are sent to, by name"""
+    state: Annotated[State | None, BeforeValidator(_state_or_off)] = None
+    """What was delivered last; `off` = it is not kept"""
     shutdown_timeout: Duration = 20.0
     """How long requests in flight may take after SIGTERM"""
     allowed_hosts: tuple[HostPattern, ...] | None = None

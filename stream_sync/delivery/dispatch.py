@@ -15,7 +15,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 from stream_sync.delivery import exchanges, leave
@@ -24,11 +24,16 @@ from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.guard import DeleteGuard
 from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
-from stream_sync.model import Delivered, Halt, Mode, Outcome, Retry, Throttled
+from stream_sync.errors import StateAwayError
+from stream_sync.model import UNCHANGED, Delivered, Halt, Intent, Mode, Outcome, Retry, Throttled
 from stream_sync.observability.metrics import LaneMetrics
 
 DENIED_SECONDS = 1.0
 """How long Deletes wait after their count could not be committed."""
+AWAY_SECONDS = 1.0
+"""How long nothing is sent after the last-delivered state could not be reached."""
+Deliver = Callable[[Sequence[Intent], Mode], Awaitable[list[Outcome]]]
+"""`Sink.send`, or what stands before it and raises StateAwayError before anything was sent."""
 UNSENT = frozenset({"connect", "tls"})
 """The reasons of a Retry that say that no connection came about, so that nothing was asked of the destination."""
 
@@ -60,8 +65,10 @@ class Dispatch:
         may_send: Callable[[], bool],
         log: Callable[..., None],
         may_go_on: Callable[[], bool] | None = None,
+        deliver: Deliver | None = None,
     ) -> None:
-        """`may_go_on`: whether a call that started may make further requests; None = as `may_send`."""
+        """`may_go_on`: whether a call that started may make further requests; None = as `may_send`. `deliver`: None =
+        the sink's own `send`."""
         self._backlog = backlog
         self._destination = destination
         self._outcomes = outcomes
@@ -78,6 +85,8 @@ class Dispatch:
         }
         self._linger = settings.max_wait
         self._guard = guard
+        self._deliver = deliver or destination.sink.send
+        self._not_before = 0.0
         self._no_deletes_before = 0.0
         self.wakes_deletes = True
         """Whether Deletes become ready when their waiting time is over; where not, a run wakes them as it begins."""
@@ -150,7 +159,7 @@ class Dispatch:
 
     def _start_one(self, now: float) -> bool:
         gate = self._destination.gate
-        if not gate.may_start(now) or not self._may_send():
+        if not gate.may_start(now) or now < self._not_before or not self._may_send():
             return False
         if self.wakes_deletes:
             self._backlog.wake_deletes(now)
@@ -189,7 +198,7 @@ class Dispatch:
         if next_time is not None:
             gate = self._destination.gate
             if gate.may_start(max(now, gate.throttled_until)):
-                next_time = max(next_time, gate.throttled_until, now + 0.001)
+                next_time = max(next_time, gate.throttled_until, self._not_before, now + 0.001)
                 self._timer = self._loop.call_at(next_time, self.wake)
 
     async def _send(self, sort: Sort, batch: Sequence[Pending]) -> None:
@@ -206,10 +215,13 @@ class Dispatch:
         call = asyncio.current_task()
         leave.give(lambda: self._may_go_on() and (call in self._ending or not _is_revoked(batch)))
         try:
-            results = await self._destination.sink.send(intents, self._mode)
+            results = await self._deliver(intents, self._mode)
         except asyncio.CancelledError:
             self._give_up(sort, batch, people)
             raise
+        except StateAwayError:
+            self._wait_for_state(sort, batch, people)
+            return
         except Exception as error:  # noqa: BLE001  a defect in a sink must not lose intents or end the lane
             self._log("sink_failed", error=type(error).__name__, exc_info=True)
             results = [Retry("defect")] * len(batch)
@@ -219,8 +231,13 @@ class Dispatch:
                 [p for p, result in zip(batch, results, strict=True) if isinstance(result, Retry | Throttled | Halt)]
             )
         self._tell_gate(results, now)
-        self._metrics.batch_size(len(batch))
         self._outcomes.settle(batch, results, now)
+        unasked = [who for who, result in zip(people, results, strict=False) if result is UNCHANGED]
+        if len(unasked) < len(batch):
+            self._metrics.batch_size(len(batch) - len(unasked))
+        if unasked:
+            self._free_later(unasked, 0.0)
+            people = [who for who in people if who not in unasked]
         if sort == "deletes":
             undone = [who for who, result in zip(people, results, strict=True) if _is_undone(result)]
             self._free_later(undone, self._pause["writes"])
@@ -247,6 +264,10 @@ class Dispatch:
 
     def _tell_gate(self, results: Sequence[Outcome], now: float) -> None:
         gate, metrics = self._destination.gate, self._destination.metrics
+        results = [result for result in results if result is not UNCHANGED]
+        if not results:
+            gate.dropped()  # nothing was asked
+            return
         throttles = [result for result in results if result.__class__ is Throttled]
         retries = [result for result in results if result.__class__ is Retry]
         if throttles:
@@ -260,6 +281,15 @@ class Dispatch:
         metrics.down(gate.down)
         if gate.throttled_until > now:
             self._loop.call_at(gate.throttled_until, self._destination.wake)
+
+    def _wait_for_state(self, sort: Sort, batch: Sequence[Pending], people: Sequence[str]) -> None:
+        """Nothing was sent, since what was delivered last is not known."""
+        if sort == "deletes" and self._guard is not None:
+            self._guard.not_sent(batch)
+        self._not_before = self._loop.time() + AWAY_SECONDS
+        self._undo(batch)
+        self._destination.people.release(people)
+        self._destination.wake()
 
     def _give_up(self, sort: Sort, batch: Sequence[Pending], people: Sequence[str]) -> None:
         """A request was cancelled; it may have gone out."""

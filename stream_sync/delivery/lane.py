@@ -23,7 +23,7 @@ from stream_sync.delivery.membership import Membership
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
-from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Journal, Letters, Router, Secrets
+from stream_sync.delivery.ports import Assignment, Consumer, Decoder, Journal, Letters, Remembers, Router, Secrets
 from stream_sync.delivery.renames import open_backlog
 from stream_sync.delivery.rest import POLL_SECONDS, Rest
 from stream_sync.delivery.room import Room
@@ -57,8 +57,10 @@ class Lane:
         log: Callable[..., None],
         tell: Callable[..., None],
         journal: Journal | None = None,
+        last: Remembers | None = None,
     ) -> None:
-        """`log`: for what is out of the ordinary; `tell`: for what is not; `journal`: for what becomes of intents."""
+        """`log`: for what is out of the ordinary; `tell`: for what is not; `journal`: for what becomes of intents;
+        `last`: what was delivered last, None = it is not kept."""
         self._settings = settings
         self._notices = notices
         self._log = log
@@ -104,6 +106,7 @@ class Lane:
             self._may_send,
             log,
             self._may_go_on,
+            None if last is None else last.send,
         )
         self._intake = Intake(
             decoder, router, self._backlog, notices, metrics, self._outcomes.refuse, self._early, settings.key
@@ -138,6 +141,7 @@ class Lane:
             metrics,
             log,
             tell,
+            last,
         )
         """What the consumer's listener must be."""
 

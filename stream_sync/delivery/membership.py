@@ -17,7 +17,7 @@ from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.guard import DeleteGuard
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.outcomes import Outcomes
-from stream_sync.delivery.ports import Assignment, Consumer, Progress
+from stream_sync.delivery.ports import Assignment, Consumer, Progress, Remembers
 from stream_sync.delivery.settings import LaneSettings
 from stream_sync.delivery.standing import Standing
 from stream_sync.observability.metrics import LaneMetrics
@@ -41,8 +41,10 @@ class Membership:
         metrics: LaneMetrics,
         log: Callable[..., None],
         tell: Callable[..., None],
+        last: Remembers | None = None,
     ) -> None:
-        """`log`: for what is out of the ordinary; `tell`: for what is not."""
+        """`log`: for what is out of the ordinary; `tell`: for what is not; `last`: what was delivered last."""
+        self._last = last
         self._settings = settings
         self._backlog = backlog
         self._dispatch = dispatch
@@ -63,7 +65,11 @@ class Membership:
         """Partitions came."""
         self.joined = True
         self._metrics.rebalance()
+        if self._last is not None:
+            self._last.assigned(offsets)
         for assignment in offsets:
+            if self._last is None:  # what is delivered from now on, the state does not know
+                assignment.progress.lineage = ""
             self._compare(assignment.progress)
         self._shared("partitions_assigned", offsets)
 

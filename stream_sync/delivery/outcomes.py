@@ -5,6 +5,7 @@ Invariants:
 - Retry and Throttled put the intent back; only a Retry while the destination takes others counts as an attempt. After
   SPLIT_AFTER attempts a person is sent alone, after twice as many they are Rejected(`destination_error`).
 - A person who was rejected, ignored or deleted gets the whole row next time: the base of a delta is in doubt.
+- UNCHANGED is as good as delivered: the destination is known to have the person as they are.
 - More than `most_consecutive` rejections in a row halt the lane: that is a wrong mapping, not bad rows.
 - So does a letter that cannot be written for a reason that is not Kafka's.
 """
@@ -22,6 +23,7 @@ from stream_sync.delivery.pending import Acknowledgement, Pending
 from stream_sync.delivery.ports import Journal, Letters, Settled
 from stream_sync.model import (
     DELIVERED,
+    UNCHANGED,
     Delivered,
     Halt,
     Ignored,
@@ -150,7 +152,12 @@ class Outcomes:
         await _end([writing for writing, whose in self._writing.items() if whose.revoked], budget)
 
     def _other(self, pending: Pending, result: Outcome, now: float) -> None:
-        if isinstance(result, (Ignored, Parked)):
+        if result is UNCHANGED:
+            self._settled(pending, "ignored", result.reason, sent=False)
+            self._metrics.unchanged(1)
+            if pending.followers:
+                self._backlog.start_following(pending, now)
+        elif isinstance(result, (Ignored, Parked)):
             self._settled(pending, "ignored" if isinstance(result, Ignored) else "parked", result.reason)
             self._doubted(pending, now)
         elif isinstance(result, Rejected):

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from stream_sync.delivery.exchanges import Exchange
 from stream_sync.delivery.pending import Acknowledgement
-from stream_sync.model import Change, Decision, Intent, NotAChange, Record, Stage, Undecodable
+from stream_sync.model import Change, Decision, Intent, Mode, NotAChange, Outcome, Record, Stage, Undecodable
 from stream_sync.observability.table import OutcomeName
 
 
@@ -35,6 +35,8 @@ class Progress(Protocol):
     route: str
     ran: int
     """The tick of the last run of a schedule, in seconds since the epoch; 0 = none."""
+    lineage: str
+    """What the last-delivered state was; empty = none was kept."""
 
     def note_deletes(self, count: int, now: float, per: float) -> None: ...
     def deletes_within(self, now: float, per: float) -> int: ...
@@ -147,6 +149,22 @@ class Settled(NamedTuple):
     """Of the answer that refused it."""
     exchanges: Sequence[Exchange] = ()
     """What the call of the sink made that settled it."""
+
+
+class Remembers(Protocol):
+    """What a lane keeps of what it delivered; see `state.last.LastDelivered`."""
+
+    def assigned(self, assignments: Sequence[Assignment]) -> None:
+        """Partitions came: before anything is sent for them it is found out whether what is kept may be believed."""
+
+    async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
+        """As `Sink.send`, with what the destination has already left out. Raises StateAwayError before anything was
+        sent."""
+        ...
+
+    async def known(self, deletes: Sequence[Intent]) -> list[bool]:
+        """Whether these people were ever written, and not deleted since. Raises StateAwayError."""
+        ...
 
 
 class Journal(Protocol):

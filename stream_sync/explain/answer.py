@@ -21,6 +21,7 @@ OPS = {"r": "snapshot", "c": "create", "u": "update", "d": "delete", "t": "trunc
 _ROUNDS = re.compile(r"\b(round|floor|ceil|ceiling|trunc|date_trunc)\s*\(", re.IGNORECASE)
 _OUTCOMES = {
     "unknown_person": "the destination does not know the person",
+    "unchanged": "the destination has all of it already, by the last-delivered state: nothing was sent",
     "superseded": "something newer of the person came first",
     "delete_budget": "the delete budget was exceeded",
 }

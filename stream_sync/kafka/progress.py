@@ -28,6 +28,9 @@ class Progress(msgspec.Struct, omit_defaults=True):
     ran: int = msgspec.field(default=0, name="t")
     """The tick of the last run that a schedule began and that came to its end; 0 = none."""
 
+    lineage: str = msgspec.field(default="", name="l")
+    """What the last-delivered state was when this was committed; empty = none was kept."""
+
     def encode(self) -> str:
         """For the commit."""
         return msgspec.json.encode(self).decode()

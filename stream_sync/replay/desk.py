@@ -104,7 +104,8 @@ class Desk:
         self.rows = Rows(self._forwards[0], folding, decipher, self._watch.read)
         sending = Sending(name, settings.mode, settings.batch.max_records, settings.dead_letters.max_consecutive)
         shared = self._lent is not None
-        self._sender = Sender(sending, parts.destination, parts.metrics, self._log, shared=shared)
+        last = self._wiring.last_delivered(name, parts.destination, parts.notices.add)
+        self._sender = Sender(sending, parts.destination, parts.metrics, self._log, shared=shared, last=last)
         await self._sender.__aenter__()
         self._replay = Replay(
             self.rows,

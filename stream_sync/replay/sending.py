@@ -24,7 +24,7 @@ from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.guard import DeleteGuard
 from stream_sync.delivery.outcomes import Outcomes
 from stream_sync.delivery.pending import Pending
-from stream_sync.delivery.ports import Journal, Letters, Settled
+from stream_sync.delivery.ports import Journal, Letters, Remembers, Settled
 from stream_sync.errors import HaltError
 from stream_sync.model import Delivered, Ignored, Intent, Mode, Outcome, Record, Rejected, Stage, Throttled
 from stream_sync.observability.metrics import LaneMetrics
@@ -136,9 +136,11 @@ class Sender:
         shared: bool = False,
         letters: Letters | None = None,
         journal: Journal | None = None,
+        last: Remembers | None = None,
     ) -> None:
         """`shared`: lanes of this process send to the same object. `letters`: where refused rows go that have no letter
-        yet; `journal`: is told what becomes of what is sent, by the offset of its record."""
+        yet; `journal`: is told what becomes of what is sent, by the offset of its record.
+        `last`: what was delivered last, None = it is not kept."""
         self._numbers = Numbers()
         self._halted: str | None = None
         self._backlog = Backlog(destination.people, settings.delete_after, self._superseded)
@@ -153,7 +155,15 @@ class Sender:
             None if journal is None else ByRecord(journal),
         )
         self._dispatch = Dispatch(
-            self._backlog, destination, self._outcomes, metrics, settings, Permitted(), self._may_send, log
+            self._backlog,
+            destination,
+            self._outcomes,
+            metrics,
+            settings,
+            Permitted(),
+            self._may_send,
+            log,
+            deliver=None if last is None else last.send,
         )
         self._destination = destination
         if not shared:

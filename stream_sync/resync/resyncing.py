@@ -120,6 +120,7 @@ class Resyncing:
             self._log,
             letters=LaneLetters(self._producer, config.name, name, lambda: len(bounds)),
             journal=self._journals.of(name, self._parts.notices.add, lambda: len(bounds)),
+            last=self._wirings[0].last_delivered(name, self._parts.destination, self._parts.notices.add),
         )
         await self._sender.__aenter__()
         await self._begin(bounds)

@@ -126,6 +126,12 @@ class Sink(abc.ABC):
         """One call's worth: all deletes or all writes, no person twice, at most `limits` many."""
 
     @classmethod
+    def proves(cls, mode: Mode, identified_by: str) -> bool:
+        """Whether Delivered says that the person is there and has what was sent: False where a vendor takes an update
+        of somebody it does not know without a word."""
+        return True
+
+    @classmethod
     def requests(cls, settings: DestinationSettings, intent: Intent, mode: Mode) -> Sequence[Request] | Rejected:
         """What `send` does with this intent alone, made by the same code and sent to nobody: the requests in their
         order, those that depend on an answer included; or why it refuses to send any. A sink that does not say gives

@@ -132,6 +132,10 @@ class Braze(Sink):
         return await settle(people, partial(self._attempt, self._track, "attributes"))
 
     @classmethod
+    def proves(cls, mode: Mode, identified_by: str) -> bool:
+        return not _is_update_only(mode, identified_by)
+
+    @classmethod
     def requests(cls, settings: DestinationSettings, intent: Intent, mode: Mode) -> Sequence[Request] | Rejected:
         path, body = TRACK, _body("attributes", [_object(intent, mode)])
         if intent.kind == "delete":
@@ -204,9 +208,13 @@ def _array(identifier: str) -> str:
     return f"{identifier}s"
 
 
+def _is_update_only(mode: Mode, identified_by: str) -> bool:
+    return mode == "update" or identified_by == "braze_id"
+
+
 def _object(intent: Intent, mode: Mode) -> dict[str, Any]:
     """A person as `/users/track` takes one."""
-    if mode == "update" or intent.identified_by == "braze_id":
+    if _is_update_only(mode, intent.identified_by):
         return {**intent.to_send, intent.identified_by: intent.identifier, UPDATE_ONLY: True}
     return {**intent.to_send, intent.identified_by: intent.identifier}
 

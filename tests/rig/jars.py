@@ -1,4 +1,4 @@
-"""Gets the jars of the tests' Kafka broker from Maven, once, into `.cache/` of the checkout.
+"""Gets the jars of the tests' Kafka broker, and a Redis server, from Maven, once, into `.cache/` of the checkout.
 
 Invariants:
 - The folder's name holds a hash of `pom.xml`: another version of Kafka is another folder, never a mixture.
@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 POM = Path(__file__).with_name("pom.xml")
+REDIS_POM = Path(__file__).with_name("redis-pom.xml")
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 JAVA_AT_LEAST = 17
 
@@ -27,9 +28,18 @@ class MissingToolError(Exception):
 def kafka_jars() -> Path:
     """The folder that holds the broker's jars. Raises MissingToolError."""
     _require_java()
-    jars = CACHE / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    return _jars_of("kafka", POM)
+
+
+def redis_jars() -> Path:
+    """The folder with the jar that holds Redis servers. Raises MissingToolError."""
+    return _jars_of("redis", REDIS_POM)
+
+
+def _jars_of(name: str, pom: Path) -> Path:
+    jars = CACHE / f"{name}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
     if not jars.is_dir():
-        _copy_from_maven(jars)
+        _copy_from_maven(jars, pom)
     return jars
 
 
@@ -43,17 +53,17 @@ def _require_java() -> None:
         raise MissingToolError(f"`java` is {found}: Kafka needs {JAVA_AT_LEAST} or newer")
 
 
-def _copy_from_maven(jars: Path) -> None:
+def _copy_from_maven(jars: Path, pom: Path) -> None:
     if (maven := shutil.which("mvn")) is None:
-        raise MissingToolError("no `mvn` found: install Maven (it downloads the tests' Kafka, once)")
+        raise MissingToolError("no `mvn` found: install Maven (it downloads the tests' Kafka and Redis, once)")
     jars.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=jars.parent) as temporary:
         filled = Path(temporary, "jars")
-        command = [maven, "--quiet", "--batch-mode", "--file", str(POM), "dependency:copy-dependencies"]
+        command = [maven, "--quiet", "--batch-mode", "--file", str(pom), "dependency:copy-dependencies"]
         command.append(f"-DoutputDirectory={filled}")
         run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if run.returncode != 0:
-            raise MissingToolError(f"Maven could not get Kafka's jars:\n{run.stdout[-2000:]}")
+            raise MissingToolError(f"Maven could not get the jars of {pom.name}:\n{run.stdout[-2000:]}")
         try:
             filled.rename(jars)
         except OSError:
@@ -66,6 +76,7 @@ def main() -> None:
     """Gets the jars, or ends with one line that says what is missing."""
     try:
         kafka_jars()
+        redis_jars()
     except MissingToolError as error:
         sys.exit(str(error))
 

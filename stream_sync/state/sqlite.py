@@ -1,0 +1,371 @@
+"""The last-delivered state in one file, for one process: SQLite, in WAL mode.
+
+Invariants:
+- One thread of its own does all the work, in order: a call that was given up on changes nothing that a later one did.
+- Every process that attaches has a session, which counts its writes in the file. A commit's metadata names session and
+  count, so that a file that was restored, or lost its last writes, is found out.
+- A claim is on the disk (`synchronous=FULL`) before it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeVar
+
+from stream_sync.errors import StateAwayError
+from stream_sync.state.store import (
+    CALL_SECONDS,
+    DOUBT_SECONDS,
+    Asked,
+    Attached,
+    Last,
+    OtherGenerationError,
+    OtherKeyError,
+    Scope,
+    Settled,
+    Then,
+)
+
+LOCKED_SECONDS = 2.0
+"""How long another process's write is waited for."""
+OPEN_SECONDS = 60.0
+"""The first call sweeps out what was forgotten, in a large file for some time."""
+MOST_SESSIONS = 200
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS store (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sessions (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+  writes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS scopes (number INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL,
+  activation TEXT NOT NULL, generation TEXT NOT NULL, doubt REAL NOT NULL, partitions TEXT NOT NULL,
+  UNIQUE (account, activation));
+CREATE TABLE IF NOT EXISTS people (person BLOB NOT NULL, scope INTEGER NOT NULL, claim TEXT, doubt REAL NOT NULL,
+  digests BLOB, PRIMARY KEY (person, scope)) WITHOUT ROWID;
+"""
+_SWEEP = "DELETE FROM people WHERE scope NOT IN (SELECT number FROM scopes)"
+_OLD_SESSIONS = "DELETE FROM sessions WHERE number <= (SELECT max(number) FROM sessions) - ?"
+_CLAIM = (
+    "INSERT INTO people (person, scope, claim, doubt) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET claim = excluded.claim, doubt = excluded.doubt"
+)
+_END = (
+    "UPDATE people SET claim = NULL, digests = {digests}, doubt = {doubt} WHERE person = ? AND scope = ? AND claim = ?"
+)
+
+Made = TypeVar("Made")
+
+
+class SqliteStore:
+    """See `store.Store`."""
+
+    def __init__(
+        self, path: Path, *, clock: Callable[[], float] = time.time, doubt_seconds: float = DOUBT_SECONDS
+    ) -> None:
+        """`clock`: seconds since the epoch. Nothing is opened before the first call."""
+        self._path = path
+        self._clock = clock
+        self._doubt_seconds = doubt_seconds
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._file: sqlite3.Connection | None = None
+        self._is_swept = False
+        self._session = secrets.token_hex(4)
+        self._writes = 0
+        """Of this session, as the file has them."""
+
+    async def attach(self, scope: Scope, check: str, *, doubt: bool, take_over: bool) -> Attached:
+        """See `Store.attach`."""
+        return await self._do(lambda file: self._attach(file, scope, check, doubt=doubt, take_over=take_over))
+
+    async def trusts(self, attached: Attached, lineage: str) -> bool:
+        """See `Store.trusts`."""
+        generation, _, rest = lineage.partition(".")
+        session, _, count = rest.partition(".")
+        if generation != attached.generation or not count.isdecimal():
+            return False
+
+        def find(file: sqlite3.Connection) -> bool:
+            row = file.execute("SELECT writes FROM sessions WHERE id = ?", (session,)).fetchone()
+            return row is not None and row[0] >= int(count)
+
+        return await self._do(find)
+
+    def lineage(self, attached: Attached) -> str:
+        """See `Store.lineage`."""
+        return f"{attached.generation}.{self._session}.{self._writes}"
+
+    async def enrol(self, attached: Attached, partitions: Sequence[int]) -> frozenset[int]:
+        """See `Store.enrol`."""
+
+        def enrol(file: sqlite3.Connection) -> frozenset[int]:
+            with self._write(file):
+                number, _ = _scope(file, attached)
+                (text,) = file.execute("SELECT partitions FROM scopes WHERE number = ?", (number,)).fetchone()
+                known = frozenset(map(int, text.split()))
+                every = " ".join(map(str, sorted(known.union(partitions))))
+                file.execute("UPDATE scopes SET partitions = ? WHERE number = ?", (every, number))
+                return known
+
+        return await self._do(enrol)
+
+    async def forget(self, attached: Attached, *, account: bool) -> Attached:
+        """See `Store.forget`."""
+
+        def forget(file: sqlite3.Connection) -> Attached:
+            scope = attached.scope
+            with self._write(file):
+                if account:
+                    file.execute("DELETE FROM scopes WHERE account = ?", (scope.account,))
+                file.execute("DELETE FROM scopes WHERE account = ? AND activation = ?", scope)
+                generation = self._add(file, scope, self._clock() + self._doubt_seconds)
+            return attached._replace(generation=generation, is_new=False)
+
+        return await self._do(forget)
+
+    async def claim(self, attached: Attached, token: str, people: Sequence[Asked]) -> list[Last]:
+        """See `Store.claim`."""
+        return await self._do(lambda file: self._claim(file, attached, token, people))
+
+    async def settle(self, attached: Attached, token: str, settled: Sequence[Settled]) -> None:
+        """See `Store.settle`."""
+        await self._do(lambda file: self._settle(file, attached, token, settled))
+
+    async def known(self, attached: Attached, people: Sequence[str]) -> list[bool]:
+        """See `Store.known`."""
+
+        def known(file: sqlite3.Connection) -> list[bool]:
+            number, _ = _scope(file, attached)
+            find = "SELECT 1 FROM people WHERE person = ? AND scope = ?"
+            return [file.execute(find, (bytes.fromhex(who), number)).fetchone() is not None for who in people]
+
+        return await self._do(known)
+
+    async def probe(self) -> None:
+        """See `Store.probe`."""
+        if not self._path.parent.is_dir():
+            raise StateAwayError(f"the folder of the state {self._path} is not there: make it, writable")
+        if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
+            raise StateAwayError(f"the state {self._path} cannot be written: let the service's user write there")
+
+    async def close(self) -> None:
+        """Ends the thread, when it has done what it was asked for; a disk that hangs is not waited for."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._work.put(None)
+            await asyncio.to_thread(thread.join, CALL_SECONDS)
+
+    def _attach(self, file: sqlite3.Connection, scope: Scope, check: str, *, doubt: bool, take_over: bool) -> Attached:
+        with self._write(file):
+            kept = dict(file.execute("SELECT name, value FROM store"))
+            if kept and kept["check"] != check.encode():
+                if not take_over:
+                    raise OtherKeyError
+                file.execute("DELETE FROM scopes")
+                kept = {}
+            if not kept:
+                kept = {"check": check.encode(), "salt": secrets.token_bytes(16)}
+                file.executemany("INSERT OR REPLACE INTO store VALUES (?, ?)", kept.items())
+            found = file.execute("SELECT generation FROM scopes WHERE account = ? AND activation = ?", scope).fetchone()
+            generation = (
+                self._add(file, scope, self._clock() + self._doubt_seconds if doubt else 0.0)
+                if found is None
+                else found[0]
+            )
+        return Attached(scope, generation, kept["salt"], found is None)
+
+    @staticmethod
+    def _add(file: sqlite3.Connection, scope: Scope, doubt: float) -> str:
+        generation = secrets.token_hex(8)
+        add = "INSERT INTO scopes (account, activation, generation, doubt, partitions) VALUES (?, ?, ?, ?, '')"
+        file.execute(add, (*scope, generation, doubt))
+        return generation
+
+    def _claim(self, file: sqlite3.Connection, attached: Attached, token: str, people: Sequence[Asked]) -> list[Last]:
+        now = self._clock()
+        found = []
+        with self._write(file, durable=True):
+            number, scope_doubt = _scope(file, attached)
+            for who, alone in people:
+                person = bytes.fromhex(who)
+                if alone:
+                    file.execute(
+                        "DELETE FROM people WHERE person = ? AND scope IN "
+                        "(SELECT number FROM scopes WHERE account = ? AND number != ?)",
+                        (person, attached.scope.account, number),
+                    )
+                entry = file.execute(
+                    "SELECT claim, doubt, digests FROM people WHERE person = ? AND scope = ?", (person, number)
+                ).fetchone()
+                claim, doubt, digests = entry or (None, 0.0, None)
+                if claim is not None and claim != token:
+                    doubt, digests = now + self._doubt_seconds, None
+                    file.execute(_END.format(digests="NULL", doubt="?"), (doubt, person, number, claim))
+                file.execute(_CLAIM, (person, number, token, doubt))
+                is_clean = max(doubt, scope_doubt) <= now
+                found.append(Last(digests if is_clean else None, is_clean))
+        return found
+
+    def _settle(self, file: sqlite3.Connection, attached: Attached, token: str, settled: Sequence[Settled]) -> None:
+        account = attached.scope.account
+        with self._write(file):
+            try:
+                number, _ = _scope(file, attached)
+            except OtherGenerationError:
+                number = -1
+            doubted = self._clock() + self._doubt_seconds
+            for who, then, digests in settled:
+                person = bytes.fromhex(who)
+                mine = (person, number, token)
+                match then:
+                    case Then.KEPT:
+                        file.execute(_END.format(digests="digests", doubt="doubt"), mine)
+                    case Then.WRITTEN:
+                        file.execute(_END.format(digests="?", doubt="doubt"), (digests, *mine))
+                    case Then.UNKNOWN:
+                        file.execute(_END.format(digests="NULL", doubt="doubt"), mine)
+                    case Then.DOUBTED:
+                        file.execute(_END.format(digests="NULL", doubt="?"), (doubted, *mine))
+                    case Then.NOBODY:
+                        file.execute("DELETE FROM people WHERE person = ? AND scope = ? AND claim = ?", mine)
+                    case Then.ERASED:
+                        # Somebody else claimed the person of this scope meanwhile: they stay known, with no digests.
+                        file.execute(
+                            "DELETE FROM people WHERE person = ? AND scope IN (SELECT number FROM scopes WHERE "
+                            "account = ?) AND NOT (scope = ? AND claim IS NOT ?)",
+                            (person, account, number, token),
+                        )
+                        file.execute(
+                            "UPDATE people SET digests = NULL, doubt = ? WHERE person = ? AND scope = ?",
+                            (doubted, person, number),
+                        )
+
+    def _write(self, file: sqlite3.Connection, *, durable: bool = False) -> _Writing:
+        return _Writing(self, file, durable)
+
+    def count(self, file: sqlite3.Connection) -> int:
+        """Notes one more write of this session; how many that makes, once it is committed."""
+        written = "UPDATE sessions SET writes = writes + 1 WHERE id = ? RETURNING writes"
+        row = file.execute(written, (self._session,)).fetchone()
+        if row is None:  # swept out as too old, or the file is another
+            file.execute("INSERT INTO sessions (id, writes) VALUES (?, ?)", (self._session, self._writes + 1))
+            file.execute(_OLD_SESSIONS, (MOST_SESSIONS,))
+            return self._writes + 1
+        return int(row[0])
+
+    def counted(self, writes: int) -> None:
+        """They are committed."""
+        self._writes = writes
+
+    async def _do(self, work: Callable[[sqlite3.Connection], Made]) -> Made:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Made] = loop.create_future()
+
+        def run() -> None:
+            try:
+                made = work(self._opened())
+            except (OtherGenerationError, OtherKeyError) as error:
+                _tell(loop, answer, error)
+            except (sqlite3.Error, OSError) as error:
+                self._shut()
+                _tell(loop, answer, StateAwayError(f"the state {self._path} cannot be used: {_why(error)}"))
+            else:
+                _tell(loop, answer, made)
+
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="state", daemon=True)
+            self._thread.start()
+        seconds = CALL_SECONDS if self._file is not None else OPEN_SECONDS
+        self._work.put(run)
+        try:
+            return await asyncio.wait_for(answer, seconds)
+        except TimeoutError:
+            raise StateAwayError(f"the state {self._path} does not answer: is its disk there?") from None
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+        self._shut()
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._file is None:
+            # Made by us, so that nobody else may read it.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            file = sqlite3.connect(self._path, timeout=LOCKED_SECONDS, isolation_level=None)
+            try:
+                file.execute("PRAGMA journal_mode = WAL")
+                file.executescript(_SCHEMA)
+                if not self._is_swept:
+                    file.execute(_SWEEP)
+                    self._is_swept = True
+            except sqlite3.Error:
+                file.close()
+                raise
+            self._file = file
+        return self._file
+
+    def _shut(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class _Writing:
+    """`with`: one transaction."""
+
+    def __init__(self, store: SqliteStore, file: sqlite3.Connection, durable: bool) -> None:
+        self._store, self._file, self._durable = store, file, durable
+
+    def __enter__(self) -> None:
+        self._file.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        self._file.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: object) -> None:
+        if kind is not None:
+            if self._file.in_transaction:
+                self._file.execute("ROLLBACK")
+            return
+        try:
+            writes = self._store.count(self._file)
+            self._file.execute("COMMIT")
+        except sqlite3.Error:
+            if self._file.in_transaction:
+                self._file.execute("ROLLBACK")
+            raise
+        self._store.counted(writes)
+
+
+def _scope(file: sqlite3.Connection, attached: Attached) -> tuple[int, float]:
+    """Its number and until when it is in doubt."""
+    row = file.execute(
+        "SELECT number, doubt FROM scopes WHERE account = ? AND activation = ? AND generation = ?",
+        (*attached.scope, attached.generation),
+    ).fetchone()
+    if row is None:
+        raise OtherGenerationError
+    return int(row[0]), float(row[1])
+
+
+def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Made], found: Made | Exception) -> None:
+    def tell() -> None:
+        if answer.done():  # given up on
+            return
+        if isinstance(found, Exception):
+            answer.set_exception(found)
+        else:
+            answer.set_result(found)
+
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+        loop.call_soon_threadsafe(tell)
+
+
+def _why(error: Exception) -> str:
+    return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)

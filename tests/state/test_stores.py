@@ -1,0 +1,212 @@
+"""What every store of the last-delivered state does: one contract, on a file and on a real Redis."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from stream_sync.state.redis import RedisStore
+from stream_sync.state.sqlite import SqliteStore
+from stream_sync.state.store import (
+    Asked,
+    Attached,
+    Last,
+    OtherGenerationError,
+    OtherKeyError,
+    Scope,
+    Settled,
+    Store,
+    Then,
+)
+
+HAD = b"12345678"
+NEW = b"abcdefgh"
+NOT_KNOWN = Last(None, is_clean=True)
+IN_DOUBT = Last(None, is_clean=False)
+
+
+def person(name: str) -> str:
+    return name.encode().hex().rjust(32, "0")
+
+
+ANN, BEN = person("ann"), person("ben")
+
+
+class One:
+    """A store with one scope of it."""
+
+    def __init__(self, store: Store, scope: Scope, attached: Attached) -> None:
+        self.store, self.scope, self.attached = store, scope, attached
+
+    async def attach(self, activation: str = "", *, doubt: bool = False) -> Attached:
+        scope = self.scope._replace(activation=activation or self.scope.activation)
+        return await self.store.attach(scope, "check", doubt=doubt, take_over=False)
+
+    async def claim(self, token: str, who: str = ANN, at: Attached | None = None, *, alone: bool = False) -> Last:
+        (last,) = await self.store.claim(at or self.attached, token.rjust(16, "0"), [Asked(who, alone)])
+        return last
+
+    async def settle(
+        self, token: str, then: Then, digests: bytes = b"", who: str = ANN, at: Attached | None = None
+    ) -> None:
+        await self.store.settle(at or self.attached, token.rjust(16, "0"), [Settled(who, then, digests)])
+
+    async def wrote(self, digests: bytes = HAD, who: str = ANN, at: Attached | None = None) -> None:
+        await self.claim("a0", who, at)
+        await self.settle("a0", Then.WRITTEN, digests, who, at)
+
+    async def last(self, at: Attached | None = None) -> Last:
+        found = await self.claim("af", at=at)
+        await self.settle("af", Then.KEPT, at=at)
+        return found
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+async def one(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[One]:
+    if request.param == "sqlite":
+        store: Store = SqliteStore(tmp_path / "state.db")
+    else:
+        store = RedisStore(request.getfixturevalue("redis_url"))
+    scope = Scope(uuid.uuid4().hex[:12], "gold")
+    yield One(store, scope, await store.attach(scope, "check", doubt=False, take_over=True))
+    await store.close()
+
+
+async def test_what_was_written_is_known_again(one: One) -> None:
+    assert await one.claim("1") == NOT_KNOWN
+    await one.settle("1", Then.WRITTEN, HAD)
+    assert await one.claim("2") == Last(HAD, is_clean=True)
+    await one.settle("2", Then.WRITTEN, b"")
+    assert await one.last() == Last(b"", is_clean=True), "nothing is mapped, and that is known"
+
+
+async def test_nothing_sent_leaves_all_as_it_was(one: One) -> None:
+    await one.wrote()
+    await one.claim("1")
+    await one.settle("1", Then.KEPT)
+    assert await one.last() == Last(HAD, is_clean=True)
+
+
+async def test_a_failure_makes_it_unknown_and_a_lost_answer_doubtful(one: One) -> None:
+    await one.wrote()
+    await one.claim("1")
+    await one.settle("1", Then.UNKNOWN)
+    assert await one.last() == NOT_KNOWN
+    await one.claim("2")
+    await one.settle("2", Then.DOUBTED)
+    assert await one.claim("3") == IN_DOUBT
+    await one.settle("3", Then.WRITTEN, HAD)
+    assert await one.last() == IN_DOUBT, "whatever was written: something may come after it"
+    assert await one.store.known(one.attached, [ANN, BEN]) == [True, False]
+
+
+async def test_a_claim_that_was_never_settled_makes_the_next_one_doubtful(one: One) -> None:
+    await one.wrote()
+    await one.claim("1")
+    assert await one.claim("2") == IN_DOUBT
+
+
+async def test_who_was_overtaken_changes_nothing(one: One) -> None:
+    await one.claim("1")
+    await one.claim("2")
+    for then in (Then.WRITTEN, Then.KEPT, Then.NOBODY, Then.UNKNOWN):
+        await one.settle("1", then, HAD)
+    assert await one.claim("3") == IN_DOUBT, "the second claim is open"
+
+
+async def test_the_same_claim_twice_is_one(one: One) -> None:
+    await one.wrote()
+    await one.claim("1")
+    assert await one.claim("1") == Last(HAD, is_clean=True), "an answer was lost on the way"
+
+
+async def test_known_is_who_was_claimed_until_the_destination_has_nobody(one: One) -> None:
+    assert await one.store.known(one.attached, [ANN]) == [False]
+    await one.claim("1")
+    assert await one.store.known(one.attached, [ANN]) == [True]
+    await one.settle("1", Then.NOBODY)
+    assert await one.store.known(one.attached, [ANN]) == [False]
+
+
+async def test_a_delete_erases_the_person_for_every_activation_of_the_account(one: One) -> None:
+    other = await one.attach("silver")
+    await one.wrote()
+    await one.wrote(at=other)
+    await one.wrote(who=BEN, at=other)
+    await one.claim("1", alone=True)
+    assert await one.store.known(other, [ANN, BEN]) == [False, True], "from before the request on"
+    await one.claim("2", at=other)
+    await one.settle("1", Then.ERASED)
+    await one.settle("2", Then.WRITTEN, HAD, at=other)
+    assert await one.store.known(one.attached, [ANN]) == [False]
+    assert await one.last(other) == NOT_KNOWN, "a write beside the delete came before it, perhaps"
+
+
+async def test_a_delete_that_was_overtaken_leaves_who_it_is_but_no_digests(one: One) -> None:
+    await one.claim("1", alone=True)
+    await one.claim("2")
+    await one.settle("2", Then.WRITTEN, HAD)
+    await one.settle("1", Then.ERASED)
+    assert await one.store.known(one.attached, [ANN]) == [True]
+    assert await one.last() == IN_DOUBT
+
+
+async def test_what_is_forgotten_is_nobodys_and_old_claims_are_refused(one: One) -> None:
+    other = await one.attach("silver")
+    await one.wrote()
+    await one.wrote(at=other)
+    lineage = one.store.lineage(one.attached)
+    await one.claim("1")
+    forgotten = await one.store.forget(one.attached, account=False)
+    with pytest.raises(OtherGenerationError):
+        await one.claim("2")
+    with pytest.raises(OtherGenerationError):
+        await one.store.known(one.attached, [ANN])
+    await one.settle("1", Then.WRITTEN, HAD)
+    assert (await one.attach()).generation == forgotten.generation
+    assert await one.store.known(forgotten, [ANN]) == [False]
+    assert await one.last(forgotten) == IN_DOUBT, "a request of before may be under way"
+    assert not await one.store.trusts(forgotten, lineage)
+    assert await one.last(other) == Last(HAD, is_clean=True)
+    await one.store.forget(forgotten, account=True)
+    with pytest.raises(OtherGenerationError):
+        await one.last(other)
+
+
+async def test_a_lineage_is_trusted_while_the_scope_is_what_it_was(one: One) -> None:
+    lineage = one.store.lineage(one.attached)
+    await one.wrote()
+    assert await one.store.trusts(await one.attach(), lineage)
+    assert await one.store.trusts(one.attached, one.store.lineage(one.attached))
+    for wrong in ("", "x", f"{lineage}9", lineage[1:], "a.b.c"):
+        assert not await one.store.trusts(one.attached, wrong), wrong
+
+
+async def test_partitions_are_enrolled_until_all_is_forgotten(one: One) -> None:
+    assert await one.store.enrol(one.attached, [0, 3]) == frozenset()
+    assert await one.store.enrol(one.attached, [3, 4]) == {0, 3}
+    assert await one.store.enrol(one.attached, []) == {0, 3, 4}
+    assert await one.store.enrol(await one.store.forget(one.attached, account=False), []) == frozenset()
+
+
+async def test_another_key_is_refused_or_begins_anew(one: One) -> None:
+    with pytest.raises(OtherKeyError):
+        await one.store.attach(one.scope, "other", doubt=False, take_over=False)
+    anew = await one.store.attach(one.scope, "other", doubt=False, take_over=True)
+    assert anew.is_new
+    assert anew.salt != one.attached.salt
+    with pytest.raises(OtherGenerationError):
+        await one.claim("1")
+    await one.store.attach(one.scope, "check", doubt=False, take_over=True)
+
+
+async def test_many_people_at_once(one: One) -> None:
+    people = [person(f"p{number}") for number in range(300)]
+    claimed = await one.store.claim(one.attached, "1" * 16, [Asked(who) for who in people])
+    assert claimed == [NOT_KNOWN] * 300
+    await one.store.settle(one.attached, "1" * 16, [Settled(who, Then.WRITTEN, bytes.fromhex(who)) for who in people])
+    again = await one.store.claim(one.attached, "2" * 16, [Asked(who) for who in people])
+    assert [last.digests for last in again] == [bytes.fromhex(who) for who in people]
