@@ -209,7 +209,20 @@ class Refused(msgspec.Struct, frozen=True):
     message: str
 
 
-Decision = Intent | tuple[Intent, ...] | Nothing | Refused
+class Unseen(msgspec.Struct, frozen=True):
+    """Somebody who is not in the segment, and may have been: a Delete of whom the activation ever wrote, and nothing
+    else. Only the last-delivered state knows."""
+
+    identifier: str
+    identified_by: str
+
+    @property
+    def delete(self) -> Intent:
+        """What it is where the state knows them."""
+        return Intent("delete", self.identifier, self.identified_by)
+
+
+Decision = Intent | tuple[Intent, ...] | Nothing | Refused | Unseen
 """What a change means for one activation."""
 
 

@@ -209,7 +209,7 @@ class Wiring:
         settings = config.destinations[activation.destination]
         plan = plan_of(activation, settings, type(destination.sink), notices.add)
         decoder = open_decoder(source, plan.columns, notices.add, self._schemas)
-        router = router_of(activation, source, type(destination.sink), plan, decoder, notices.add)
+        router = router_of(config, name, type(destination.sink), plan, decoder, notices.add)
         return Parts(source, plan, decoder, router, destination, notices, metrics)
 
     def last_delivered(
@@ -219,7 +219,7 @@ class Wiring:
         destination has; everybody else only keeps the state true."""
         config = self._config
         activation = config.activations[name]
-        if config.state is None or activation.state == "off":
+        if config.state is None or not keeps_state(config, name):
             return None
         if self._store is None:
             self._store = open_store(config.state)
@@ -326,10 +326,15 @@ def _say_nothing(*_: object, **_fields: object) -> None:
     """The log of an activation whose warnings are off."""
 
 
-def router_of(
-    activation: Activation, source: Source, sink: type[Sink], plan: Plan, decoder: Decoder, notice: Notice
-) -> Router:
+def keeps_state(config: Config, name: str) -> bool:
+    """Whether what an activation delivered last is kept."""
+    return config.state is not None and config.activations[name].state == "on"
+
+
+def router_of(config: Config, name: str, sink: type[Sink], plan: Plan, decoder: Decoder, notice: Notice) -> Router:
     """Decides for an activation: its lane, and whoever asks what its lane would decide."""
+    activation = config.activations[name]
+    source = config.sources[activation.source]
     return Router(
         plan,
         activation.mode,
@@ -338,6 +343,7 @@ def router_of(
         notice=notice,
         decode=decoder.decode,
         renamed=renamed_of(activation, sink),
+        recalls=keeps_state(config, name),
     )
 
 

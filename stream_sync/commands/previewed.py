@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from stream_sync.commands.letters import text_of
-from stream_sync.model import Change, Intent, NotAChange, Nothing, Refused, Undecodable
+from stream_sync.model import Change, Intent, NotAChange, Nothing, Refused, Undecodable, Unseen
 from stream_sync.rehearsal.masking import masked, masked_value
 from stream_sync.rehearsal.preview import Example, Foreseen, Shown
 from stream_sync.replay.selection import hidden
@@ -36,6 +36,7 @@ REASONS = {
     "tombstone": "nothing: its delete came before",
     "truncate": "nothing: a truncate never deletes people",
 }
+UNSEEN = "a delete, if the last-delivered state knows the person; else nothing (preview does not ask it)"
 LIVES_ON = "nothing: the row goes on under another key, as the same person"
 VALUES = {True: "true", False: "false", None: "NULL"}
 
@@ -59,6 +60,8 @@ def lines(shown: Shown, example: Example, *, show: bool) -> Iterator[str]:
         case Nothing(reason=reason, warning=warning):
             warned = f", with the warning {warning}" if warning else ""
             yield f"  decision     {_nothing(shown, example, reason)}{warned}"
+        case Unseen():
+            yield f"  decision     {UNSEEN}"
         case Refused(stage=stage, code=code, message=message):
             yield f"  dead letter  {code} ({stage}): {message}"
     for foreseen in example.foreseen:
@@ -103,6 +106,8 @@ def _object(example: Example, *, show: bool) -> dict[str, Any]:
         return told | _letter(decision)
     if isinstance(decision, Nothing):
         return told | {"decision": "nothing", "reason": decision.reason, "warning": decision.warning}
+    if isinstance(decision, Unseen):
+        return told | {"decision": "nothing", "reason": "unseen", "warning": None}
     return told | {"decision": "intents", "intents": [_foreseen_object(each, show=show) for each in example.foreseen]}
 
 

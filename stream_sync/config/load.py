@@ -83,6 +83,7 @@ def _read(raw: dict[str, Any], sinks: SinkTypes, report: Report) -> Config | Non
         written={"top": frozenset(raw)}
         | {section: frozenset(entries(raw, section)) for section in ("sources", "destinations", "notify")},
         registry=registry,
+        has_state=isinstance(raw.get("state"), dict),
     )
     check_topics(parts, report)
     check_sources(parts, report)

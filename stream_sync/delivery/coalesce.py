@@ -79,6 +79,10 @@ class Backlog:
             self._writes.append(pending)
         return pending
 
+    def has(self, identifier: str) -> bool:
+        """Whether an intent of this person is here."""
+        return identifier in self._heads
+
     def settle_overtaken(self) -> None:
         """Settles the Deletes that were added although somebody wrote their person later."""
         if self._overtaken:

@@ -85,7 +85,7 @@ class Dispatch:
         }
         self._linger = settings.max_wait
         self._guard = guard
-        self._deliver = deliver or destination.sink.send
+        self._deliver = deliver
         self._not_before = 0.0
         self._no_deletes_before = 0.0
         self.wakes_deletes = True
@@ -215,7 +215,7 @@ class Dispatch:
         call = asyncio.current_task()
         leave.give(lambda: self._may_go_on() and (call in self._ending or not _is_revoked(batch)))
         try:
-            results = await self._deliver(intents, self._mode)
+            results = await (self._deliver or self._destination.sink.send)(intents, self._mode)
         except asyncio.CancelledError:
             self._give_up(sort, batch, people)
             raise

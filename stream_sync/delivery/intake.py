@@ -17,11 +17,23 @@ from itertools import groupby
 from operator import methodcaller
 
 from stream_sync.delivery.coalesce import Backlog
+from stream_sync.delivery.exits import Exits
 from stream_sync.delivery.notices import Notices
 from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.ports import Assignment, Batch, Decoder, Router
 from stream_sync.errors import HaltError, WaitError
-from stream_sync.model import Change, Intent, Kind, NotAChange, Nothing, Record, Refused, Undecodable, WireValueError
+from stream_sync.model import (
+    Change,
+    Intent,
+    Kind,
+    NotAChange,
+    Nothing,
+    Record,
+    Refused,
+    Undecodable,
+    Unseen,
+    WireValueError,
+)
 from stream_sync.observability.metrics import LaneMetrics
 
 MOST_REFUSED = 10_000
@@ -37,7 +49,7 @@ Early = Callable[[Pending, Assignment], None]
 class Intake:
     """Turns what one lane's consumer brings into pending intents."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  the parts of a lane that taking in concerns, handed in once, in lane.py
         self,
         decoder: Decoder,
         router: Router,
@@ -47,10 +59,13 @@ class Intake:
         refuse: Refuse,
         early: Early,
         key: Sequence[str] | None,
+        exits: Exits | None = None,
     ) -> None:
+        """`exits`: where who may have left is asked for."""
+        self._exits = exits
         self._decoder = decoder
         self._router = router
-        self._backlog = backlog
+        self._backlog = exits or backlog
         self._notices = notices
         self._metrics = metrics
         self._refuse = refuse
@@ -134,7 +149,7 @@ class Intake:
                     self._add_several(decision, acknowledgement, offset, change, now)
                     kinds += [intent.kind for intent in decision]
                 else:
-                    self._no_intent(decision, acknowledgement, record, offset)  # type: ignore[arg-type]
+                    self._no_intent(decision, acknowledgement, change, offset, now)  # type: ignore[arg-type]
                     doubt = False
                 if doubt and refused:
                     refused.pop((number, record.key()), None)
@@ -172,10 +187,17 @@ class Intake:
             self._metrics.records("undecodable", 1)
             self._make_letter(acknowledgement, record, found)
 
-    def _no_intent(self, decision: Nothing | Refused, acknowledgement: Assignment, record: Record, offset: int) -> None:
+    def _no_intent(
+        self, decision: Nothing | Refused | Unseen, acknowledgement: Assignment, change: Change, offset: int, now: float
+    ) -> None:
         if isinstance(decision, Refused):
             acknowledgement.receive(offset, 1)
-            self._make_letter(acknowledgement, record, decision)
+            self._make_letter(acknowledgement, change.record, decision)
+            return
+        if isinstance(decision, Unseen):
+            assert self._exits is not None, "a router that recalls has a state to ask"
+            acknowledgement.receive(offset, 1)
+            self._exits.ask(decision, acknowledgement, offset, change.record, change.ts_ms, now)
             return
         if decision.warning is not None:
             self._notices.add(decision.warning, "")  # first: it may halt, and the record is not received then

@@ -16,7 +16,8 @@ from typing import Literal
 
 from stream_sync.delivery.agenda import Agenda
 from stream_sync.delivery.destination import Destination
-from stream_sync.delivery.dispatch import Dispatch
+from stream_sync.delivery.dispatch import AWAY_SECONDS, Dispatch
+from stream_sync.delivery.exits import Exits
 from stream_sync.delivery.guard import DeleteGuard, Held
 from stream_sync.delivery.intake import Intake
 from stream_sync.delivery.membership import Membership
@@ -31,7 +32,7 @@ from stream_sync.delivery.runs import Runs
 from stream_sync.delivery.settings import LaneSettings
 from stream_sync.delivery.standing import LaneStatus, Standing, State
 from stream_sync.delivery.upkeep import Upkeep
-from stream_sync.errors import HaltError, StreamSyncError, WaitError
+from stream_sync.errors import HaltError, StateAwayError, StreamSyncError, WaitError
 from stream_sync.observability.metrics import LaneMetrics
 
 MOST_RECORDS = 500
@@ -108,8 +109,21 @@ class Lane:
             self._may_go_on,
             None if last is None else last.send,
         )
+        self._exits: Exits | None = None
+        if last is not None and settings.mode == "mirror":
+            self._exits = Exits(
+                self._backlog, destination.people, self._dispatch.sent, last.known, self._early, metrics
+            )
         self._intake = Intake(
-            decoder, router, self._backlog, notices, metrics, self._outcomes.refuse, self._early, settings.key
+            decoder,
+            router,
+            self._backlog,
+            notices,
+            metrics,
+            self._outcomes.refuse,
+            self._early,
+            settings.key,
+            self._exits,
         )
         notices.at_hand = self._intake.record_at_hand
         self._rest = Rest(self._intake, destination, self.standing, secrets, self._dispatch.wake, self._stop)
@@ -272,10 +286,24 @@ class Lane:
             self._intake.put_by(await consumer.take(MOST_RECORDS, POLL_SECONDS), consumer.assigned)
         if self.standing.halted is not None:  # meanwhile, by what is committed perhaps: it may not be passed
             return
+        await self._find_out_exits(consumer)  # those that were taken in before a schema had to be waited for
+        if self._stop.is_set():
+            return
         self._intake.go_on(self._now())
+        await self._find_out_exits(consumer)
         if self._guard is not None:
             self._guard.check(self._now())
         self._dispatch.wake()
+
+    async def _find_out_exits(self, consumer: Consumer) -> None:
+        """Returns when it is known who of those that may have left was ever written, or nothing goes on."""
+        while self._exits is not None and self._exits.is_asking and not self._stop.is_set():
+            try:
+                await self._exits.find_out(self._now())
+            except StateAwayError:
+                until = self._now() + AWAY_SECONDS
+                still = lambda: self._now() < until  # noqa: B023, E731  said once, and over before the next
+                await self._rest.polling(consumer, still, "state")
 
     async def _make_room(self, consumer: Consumer) -> None:
         """Sends although there is more to collect, until there is room."""

@@ -10,13 +10,15 @@ from stream_sync.delivery.notices import Notices
 from stream_sync.observability.metrics import LaneMetrics
 
 State = Literal["running", "paused", "waiting", "halted"]
-Why = Literal["backlog_full", "by_request", "schedule", "schema_registry"]
-"""Why a lane that is not halted takes nothing: no room in memory, a person, its schedule, a schema that is not here."""
+Why = Literal["backlog_full", "by_request", "schedule", "schema_registry", "state"]
+"""Why a lane that is not halted takes nothing: no room in memory, a person, its schedule, a schema that is not here, or
+the last-delivered state that is away."""
 STATES: dict[Why, State] = {
     "backlog_full": "paused",
     "by_request": "paused",
     "schedule": "waiting",
     "schema_registry": "waiting",
+    "state": "waiting",
 }
 
 

@@ -14,7 +14,7 @@ from stream_sync.explain.explaining import Explained, Explanation
 from stream_sync.explain.history import Entry, Found, Moved
 from stream_sync.kafka.outcomes import Told
 from stream_sync.kafka.put_aside import Letter
-from stream_sync.model import Intent, Kind, Mode, NotAChange, Nothing, Refused, Undecodable
+from stream_sync.model import Intent, Kind, Mode, NotAChange, Nothing, Refused, Undecodable, Unseen
 from stream_sync.routing.verdict import Side
 
 OPS = {"r": "snapshot", "c": "create", "u": "update", "d": "delete", "t": "truncate", "": "unreadable"}
@@ -54,6 +54,8 @@ def decided(decision: Found) -> str:
             return f"nothing ({warning or reason})"
         case Refused() | Undecodable():
             return f"dead letter ({decision.code}: {decision.message})"
+        case Unseen():
+            return "Delete, if the last-delivered state knows the person"
         case NotAChange(kind=kind):
             return f"nothing ({kind}: no row change)"
 
@@ -147,6 +149,8 @@ def _sent(entry: Entry, delivery: Delivery, explanation: Explanation) -> str:
         return f"Held: {what}; {_letter('held delete', delivery.held)}"
     if delivery.settled is not True:
         return f"Waiting: {what}; {_untold(delivery)}"
+    if isinstance(entry.decision, Unseen) and explanation.tells:
+        return "Not sent: outside of the segment, and the last-delivered state did not know the person"
     hint = "its outcome is not in the topic" if explanation.tells else "`outcomes: on` would tell"
     return f"Decided, delivery unknown: {what}; {hint}"
 
@@ -179,6 +183,8 @@ def _why_same(moved: Moved) -> str:
 
 
 def _kinds(decision: Found) -> Sequence[Kind]:
+    if isinstance(decision, Unseen):
+        return ["delete"]
     return [
         each.kind for each in (decision if isinstance(decision, tuple) else (decision,)) if isinstance(each, Intent)
     ]

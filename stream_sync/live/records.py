@@ -20,7 +20,7 @@ from stream_sync.live.findings import Finding
 from stream_sync.model import Absent, Change, Record, Undecodable, WireValueError
 from stream_sync.routing.expressions.expression import parse, parse_condition
 from stream_sync.routing.router import Router
-from stream_sync.wiring import plan_of
+from stream_sync.wiring import keeps_state, plan_of
 
 Result = TypeVar("Result")
 Key = tuple[str, ...] | None
@@ -155,6 +155,7 @@ def _key_findings(name: str, activation: Activation, config: Config, keys: set[K
             whole=False,
             notice=lambda _code, _name: None,
             decode=lambda record: record,
+            recalls=keeps_state(config, name),
         )
         try:
             router.learn_key(key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stream_sync.model import Change, Decision, Intent, Nothing
+from stream_sync.model import Change, Decision, Intent, Nothing, Unseen
 from stream_sync.rehearsal.crowds import Group
 
 
@@ -44,7 +44,7 @@ def _is_in(change: Change, decision: Decision) -> bool | None:
     """Whether the row is in the segment after the change; None where that cannot be known."""
     if decision.__class__ is Intent:
         return decision.kind != "delete"
-    if change.after is None:
+    if change.after is None or decision.__class__ is Unseen:
         return False
     if isinstance(decision, tuple):
         return True

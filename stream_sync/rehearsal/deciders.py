@@ -55,7 +55,7 @@ class Activated(msgspec.Struct, frozen=True):
 
     def router(self, plan: Plan, decoder: Decoder, notices: Notices) -> Router:
         """Decides as its lane does."""
-        return router_of(self.activation, self.source, self.sink, plan, decoder, notices.add)
+        return router_of(self.config, self.name, self.sink, plan, decoder, notices.add)
 
 
 def activated(config: Config, name: str) -> Activated:

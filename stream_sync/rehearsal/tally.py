@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stream_sync.config.settings import Deletes
-from stream_sync.model import Change, Decision, Intent, Kind, Nothing, Refused, Undecodable
+from stream_sync.model import Change, Decision, Intent, Kind, Nothing, Refused, Undecodable, Unseen
 from stream_sync.rehearsal.budget import DeleteWatch
 from stream_sync.rehearsal.crowds import Crowd, Group
 from stream_sync.sinks.foreseen import Counted
@@ -46,7 +46,7 @@ class Tally:
     def take(self, changes: Sequence[Change], decisions: Sequence[Decision]) -> None:
         """Counts the decisions about these changes."""
         intents: list[Intent] = []
-        others: list[Nothing | Refused] = []
+        others: list[Nothing | Refused | Unseen] = []
         for decision in decisions:
             if decision.__class__ is Intent:
                 intents.append(decision)
@@ -101,7 +101,10 @@ class Tally:
     def _all(self) -> Counter[Shape]:
         return self._shapes + self._rounded
 
-    def _note(self, nothing: Nothing) -> None:
+    def _note(self, nothing: Nothing | Unseen) -> None:
+        if isinstance(nothing, Unseen):  # only the lane can ask its state
+            self.nothing["unseen"] += 1
+            return
         self.nothing[nothing.reason] += 1
         if nothing.warning is not None:
             self.warnings[nothing.warning] += 1

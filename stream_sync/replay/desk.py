@@ -115,6 +115,7 @@ class Desk:
             self._watch.sent,
             delete_after=settings.deletes.after if settings.deletes else 0.0,
             writes=not self._release,
+            known=None if last is None else last.known,
         )
         return self
 

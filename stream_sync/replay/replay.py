@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from stream_sync.model import Delivered, Ignored, Intent, Outcome, Record, Rejected
+from stream_sync.model import Delivered, Ignored, Intent, Outcome, Record, Rejected, Unseen
 from stream_sync.replay.claims import Claims
 from stream_sync.replay.rows import RowKey
 from stream_sync.routing.newest import Decided, Newest
@@ -47,6 +47,8 @@ class Result(msgspec.Struct, frozen=True):
 
 NOTHING = Result("nothing")
 EXPIRED = Result("superseded_or_expired")
+Known = Callable[[Sequence[Intent]], Awaitable[list[bool]]]
+"""Whether these people were ever written; see `state.last.LastDelivered`."""
 Withhold = Callable[[int], Awaitable[str | None]]
 """Says why so many Deletes may not be sent now, by a code; None where they may."""
 
@@ -87,7 +89,7 @@ class Planned(msgspec.Struct, frozen=True):
 class Replay:
     """One replay of all wanted rows. `run` once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it works with and how, handed in once, in desk.py
         self,
         rows: Looks,
         claims: Claims,
@@ -98,9 +100,12 @@ class Replay:
         delete_after: float,
         writes: bool = True,
         most_rounds: int | None = None,
+        known: Known | None = None,
     ) -> None:
         """`tell(n)`: n more people were sent. `writes`: rows that are in the segment are sent; else only Deletes.
-        `most_rounds`: a row that changes more often than that while it is sent is left to whoever sends its changes."""
+        `most_rounds`: a row that changes more often than that while it is sent is left to whoever sends its changes.
+        `known`: of the last-delivered state."""
+        self._known = known
         self._rows = rows
         self._claims = claims
         self._sender = sender
@@ -115,7 +120,7 @@ class Replay:
     async def plan(self) -> Planned:
         """What would be sent now. Raises HaltError and StreamSyncError."""
         await self._rows.look()
-        writes, deletes, results = self._decide(self._rows.wanted)
+        writes, deletes, results = await self._decide(self._rows.wanted)
         return Planned(writes, await self._unclaimed(deletes), results)
 
     async def run(self) -> Mapping[RowKey, Result]:
@@ -128,7 +133,7 @@ class Replay:
                 self.results.update(dict.fromkeys(pending, Result("unsettled", "still_changing")))
                 break
             rounds += 1
-            writes, deletes, results = self._decide(pending)
+            writes, deletes, results = await self._decide(pending)
             self.results.update(results)
             refused = await self._write(writes)
             deletes = {row: intents for row, intents in deletes.items() if row not in refused}
@@ -141,13 +146,14 @@ class Replay:
             pending = changed.union(await self._rows.look())
         return self.results
 
-    def _decide(
+    async def _decide(
         self, rows: Iterable[RowKey]
     ) -> tuple[dict[RowKey, Intent], dict[RowKey, Sequence[Intent]], dict[RowKey, Result]]:
         """The writes, the Deletes, and what is known of the other rows without sending."""
         writes: dict[RowKey, Intent] = {}
         deletes: dict[RowKey, Sequence[Intent]] = {}
         results: dict[RowKey, Result] = {}
+        unseen: dict[RowKey, Unseen] = {}
         for row in rows:
             decided = self._rows.decide(row) if self._rows.counts(row) else None
             if decided is None or decided.unsettled is not None:
@@ -160,7 +166,21 @@ class Replay:
                 deletes[row] = decided.deletes
             elif not wants_write:
                 results[row] = NOTHING
+            if decided.unseen is not None:
+                unseen[row] = decided.unseen
+        for row, delete in (await self._written(unseen)).items():
+            deletes[row] = [*deletes.get(row, ()), delete]
+            results.pop(row, None)
         return writes, deletes, results
+
+    async def _written(self, unseen: Mapping[RowKey, Unseen]) -> dict[RowKey, Intent]:
+        """The Deletes of those whom the activation ever wrote. Raises StateAwayError."""
+        if not unseen:
+            return {}
+        assert self._known is not None, "only with a state somebody is unseen"
+        deletes = {row: each.delete for row, each in unseen.items()}
+        known = await self._known(list(deletes.values()))
+        return {row: delete for (row, delete), is_known in zip(deletes.items(), known, strict=True) if is_known}
 
     async def _write(self, writes: Mapping[RowKey, Intent]) -> set[RowKey]:
         """Sends the writes; the rows whose write was not taken."""

@@ -27,6 +27,7 @@ from stream_sync.model import (
     Refused,
     Row,
     Undecodable,
+    Unseen,
     Value,
 )
 from stream_sync.routing.careful import CarefulCompiled
@@ -80,6 +81,8 @@ class Decided(msgspec.Struct, frozen=True):
 
     write: Intent | None = None
     deletes: tuple[Intent, ...] = ()
+    unseen: Unseen | None = None
+    """A Delete beside them where the last-delivered state knows the person."""
     unsettled: str | None = None
 
 
@@ -188,7 +191,8 @@ class Folding:
             return Decided(decision, self._deletes(newest, decision.identifier))
         if isinstance(decision, Nothing) and decision.reason == "unknown":
             return Decided(unsettled=decision.warning)
-        return Decided(None, self._deletes(newest, None))
+        unseen = decision if isinstance(decision, Unseen) and decision.identifier not in newest.people else None
+        return Decided(None, self._deletes(newest, None), unseen)
 
     def _decide_gone(self, newest: Newest, gone: Change) -> Decided:
         decision = self._router.route(gone)
@@ -200,7 +204,8 @@ class Folding:
             people.pop(newest.last.identifier, None)
         if isinstance(decision, Intent):
             people[decision.identifier] = Person(decision.identified_by, decision.identifier)
-        return Decided(None, tuple(_delete(person) for person in people.values()))
+        unseen = decision if isinstance(decision, Unseen) and decision.identifier not in people else None
+        return Decided(None, tuple(_delete(person) for person in people.values()), unseen)
 
     def _deletes(self, newest: Newest, now: str | None) -> tuple[Intent, ...]:
         return tuple(_delete(person) for identifier, person in newest.people.items() if identifier != now)

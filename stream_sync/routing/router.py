@@ -6,7 +6,8 @@ Invariants:
 - UPDATE never creates, UPSERT never deletes, and MIRROR deletes only a person who is known to have left.
 - What cannot be known is never guessed: it is a warning, and nothing is sent.
 - Whoever is renamed is never deleted under the old identifier: the destination moves them, or refuses to.
-- Only `before: full` makes a before image worth reading; otherwise only the record's key is real.
+- Only `before: full` makes a before image worth reading; otherwise only the record's key is real. Who left a segment is
+  then known to the last-delivered state alone: with one, they are `Unseen`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from stream_sync.model import (
     Row,
     Sent,
     UnrepresentableError,
+    Unseen,
     WireValueError,
 )
 from stream_sync.routing.careful import CarefulCompiled, ColumnMissingError
@@ -62,14 +64,18 @@ class Router:
         notice: Notice,
         decode: Callable[[Record], object],
         renamed: frozenset[str] = frozenset(),
+        recalls: bool = False,
     ) -> None:
         """`decode` decodes a record once more, for the values of its row that were not needed at first. `renamed`: the
-        identifiers that the destination is to change where a row's own changed."""
+        identifiers that the destination is to change where a row's own changed. `recalls`: there is a state that
+        knows who was written."""
         self._plan = plan
         self._decode = decode
         self._mirror = mode == "mirror"
         self._enter: Kind = "update" if mode == "update" else "insert"
         self._before_full = before_full
+        self._recalls = recalls and self._mirror and not before_full and plan.where is not None
+        """Whether everybody outside of the segment may have been in it, and can be asked for."""
         self._whole = whole
         self._notice = notice
         self._renamed = renamed
@@ -99,11 +105,13 @@ class Router:
         self._key_names = frozenset(names or ())
         columns = self._plan.identifier_columns
         self._key_identifies = bool(columns) and columns <= self._key_names
-        if self._mirror and not self._before_full and (self._plan.where is not None or not self._key_identifies):
+        is_blind = self._plan.where is not None and not self._recalls
+        if self._mirror and not self._before_full and (is_blind or not self._key_identifies):
             message = (
                 "a mirror with a `where`, or with an identifier that is not made of key columns, must know the row "
                 "before a change: set REPLICA IDENTITY FULL on the table and `before: full` on the source; a flattened "
-                "source never shows it: have the connector write envelopes, without ExtractNewRecordState"
+                "source never shows it: have the connector write envelopes, without ExtractNewRecordState. By key "
+                "columns, a `state` knows who was written, and a `where` is possible without"
             )
             raise HaltError("before_not_full", message)
 
@@ -134,7 +142,10 @@ class Router:
             if op == "tombstone":
                 return self._tombstone(change)
             compiled = self._for(change)
-            return self._entered(compiled, compiled.member(change.after), change.after)
+            now = compiled.member(change.after)
+            if self._recalls and now is Standing.OUTSIDE and op == "r":  # how it is, not how it came to be
+                return self._unseen(compiled, change.after)
+            return self._entered(compiled, now, change.after)
         except ColumnMissingError as error:
             return Refused("TRANSFORMATION", "column_missing", str(error))
         except WireValueError as error:
@@ -185,6 +196,8 @@ class Router:
             )
             raise HaltError("before_missing", message)
         now = compiled.member(change.after)
+        if self._recalls and now is Standing.OUTSIDE:
+            return self._unseen(compiled, change.after)
         if not self._key_identifies or self._plan.where is not None:
             return self._moved(compiled, Standing.UNKNOWN, now, change.after)
         if isinstance(now, Person):
@@ -240,12 +253,18 @@ class Router:
 
     def _left_unseen(self, change: Change) -> Decision:
         """A delete of which only the key is known."""
-        if not self._key_identifies or self._plan.where is not None:
+        if not self._key_identifies or (self._plan.where is not None and not self._recalls):
             return EXIT_UNKNOWN
         was = self._key_member(change, change.key)
         if not isinstance(was, Person):
             return EXIT_UNKNOWN if was is Standing.UNKNOWN else OUTSIDE
-        return self._left(change, was) if change.key_changed else _delete_of(was)
+        left = self._left(change, was) if change.key_changed else _delete_of(was)
+        return Unseen(was.identifier, was.identified_by) if self._recalls and isinstance(left, Intent) else left
+
+    def _unseen(self, compiled: Compiled, row: Row) -> Decision:
+        """A row outside of the segment, of which nobody knows what it was: its key is as it was."""
+        was = compiled.name(row) if self._key_identifies else Standing.UNKNOWN
+        return Unseen(was.identifier, was.identified_by) if isinstance(was, Person) else EXIT_UNKNOWN
 
     def _left(self, change: Change, was: Person) -> Decision:
         """The old key of a changed one: a Delete only where the person is another one under the new key."""

@@ -38,3 +38,23 @@ async def test_only_what_changed_is_sent_though_the_source_does_not_say(
     assert running.metric("unchanged_total") == 1
     assert running.metric("outcomes_total", outcome="ignored") == 1
     assert stage.is_committed_to_the_end
+
+
+async def test_who_leaves_a_segment_is_deleted_though_the_row_before_is_not_shown(stage: Stage) -> None:
+    with_state(stage, f"sqlite://{stage.folder}/state.db")
+    stage.activation["where"] = "score > 0"
+    stage.activation["outcomes"] = "on"
+    table = stage.table
+    stage.create(2)
+    stage.write(table.insert("ann", score=1), table.insert("bob", score=1), table.insert("cat"), table.insert("dan"))
+    stage.write(table.insert("eve", score=1))
+    await stage.catch_up()
+    stage.write(table.update("ann", score=0), table.update("cat", name="Cat"), table.delete("bob"), table.delete("dan"))
+    stage.write(table.update("eve", score=0), table.update("eve", score=2))
+
+    running = await stage.catch_up()
+
+    assert sorted(stage.deleted) == ["ann", "bob"]
+    assert stage.people.keys() == {"eve"}
+    assert running.metric("intents_total", kind="delete") == 2
+    assert stage.is_committed_to_the_end

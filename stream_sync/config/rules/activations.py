@@ -28,7 +28,8 @@ def check_activation(name: str, parts: Parts, report: Report) -> None:
             near = did_you_mean(wanted, parts.written["notify"]) or "; the file has no `notify`: add it at its top"
             report.problem((*place, "warnings", "notify"), f"'{wanted}' is not a target of this file{near}")
     if source := parts.sources.get(activation.source):
-        _check_source(activation, source, parsed, place, report)
+        has_state = parts.has_state and activation.state == "on"
+        _check_source(activation, source, parsed, place, report, has_state=has_state)
     if destination := parts.destinations.get(activation.destination):
         _check_destination(activation, destination, place, report)
         if activation.on_identifier_change == "rename":
@@ -43,16 +44,21 @@ def _check_deletes(activation: Activation, place: Place, report: Report) -> None
         report.problem((*place, "deletes"), f"is for mode mirror only; mode {activation.mode} never deletes: remove it")
 
 
-def _check_source(activation: Activation, source: Source, parsed: Parsed, place: Place, report: Report) -> None:
+def _check_source(
+    activation: Activation, source: Source, parsed: Parsed, place: Place, report: Report, *, has_state: bool
+) -> None:
     origin = ("sources", activation.source)
     told = not report.clean((*origin, "before")) or not report.clean((*origin, "format"))
     if activation.mode == "mirror" and not source.shows_before and not told:
         cure = f"make the table REPLICA IDENTITY FULL and set `before: full` in sources.{activation.source}"
         if source.format == "flattened":
             cure = f"a flattened topic never shows more; have it hold envelopes (no ExtractNewRecordState), {cure}"
-        if activation.where is not None:
+        if activation.where is not None and not has_state:
+            state = "have a `state` at the top of the file, which knows who was written"
             report.problem(
-                (*place, "where"), f"a mirror cannot see who leaves it while only keys come in before: {cure}"
+                (*place, "where"),
+                f"a mirror cannot see who leaves it while only keys come in before: {cure}; or, identified by key "
+                f"columns, {state}",
             )
         for name, expression in parsed.identifier.items():
             outside = sorted({*expression.columns} - {*source.key}) if source.key is not None else []

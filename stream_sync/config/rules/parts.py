@@ -28,3 +28,5 @@ class Parts:
     activations: Mapping[str, Activation]
     written: Mapping[str, frozenset[str]]
     registry: SchemaRegistry | None
+    has_state: bool = False
+    """Whether the file has a `state`, right or wrong."""
