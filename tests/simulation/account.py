@@ -114,12 +114,12 @@ class Account:
 
     def _one(self, intent: Intent) -> Outcome:
         who = intent.identifier
-        if who in self.refused:
-            return Rejected("refused", "the vendor refuses this person")
         if intent.kind == "delete":
             self.deleted.append((asyncio.get_running_loop().time(), who))
             self.people.pop(who, None)
             return DELIVERED
+        if who in self.refused:
+            return Rejected("refused", "the vendor refuses this person")
         version = intent.values["version"]
         if version < self._applied.get(who, 0):
             self.wrong.append(f"{who}: version {version} came after {self._applied[who]}")
