@@ -1,4 +1,4 @@
-"""Looks at everything that a config names, at once: Kafka, the schema registry, each destination.
+"""Looks at everything that a config names, at once: Kafka, the schema registry, each destination, the state.
 
 Invariants: nothing is changed anywhere; each question waits for SECONDS at most; no finding holds a secret.
 """
@@ -12,6 +12,7 @@ from stream_sync.config.secrets import secrets_in
 from stream_sync.config.settings import Config
 from stream_sync.live.accounts import LookedAtRegistry, look_at_destination
 from stream_sync.live.findings import Finding
+from stream_sync.live.states import look_at_state
 from stream_sync.live.topics import look_at_kafka
 from stream_sync.observability.redaction import Redaction
 
@@ -23,6 +24,8 @@ async def look(config: Config) -> list[Finding]:
     registry = LookedAtRegistry(settings) if settings is not None and may_be_avro else None
     looks: list[Awaitable[list[Finding]]] = [look_at_kafka(config, registry)]
     looks += [look_at_destination(name, destination) for name, destination in config.destinations.items()]
+    if config.state is not None:
+        looks.append(look_at_state(config.state))
     if registry is not None:
         looks.append(registry.look())
     try:

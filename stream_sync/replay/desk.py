@@ -22,6 +22,7 @@ from stream_sync.model import Record
 from stream_sync.observability import logs
 from stream_sync.observability.metrics import Metrics, Registry
 from stream_sync.replay.claims import Claims
+from stream_sync.replay.recognising import recognise
 from stream_sync.replay.replay import EXPIRED, GOOD_FATES, Planned, Replay, Result
 from stream_sync.replay.rows import Deciphering, Rows
 from stream_sync.replay.selection import Selection
@@ -105,6 +106,10 @@ class Desk:
         sending = Sending(name, settings.mode, settings.batch.max_records, settings.dead_letters.max_consecutive)
         shared = self._lent is not None
         last = self._wiring.last_delivered(name, parts.destination, parts.notices.add)
+        if last is not None:
+            lane = Forward(kafka, self._topic, f"{config.name}.{name}")
+            self._forwards.append(lane)
+            await recognise(last, await lane.committed())
         self._sender = Sender(sending, parts.destination, parts.metrics, self._log, shared=shared, last=last)
         await self._sender.__aenter__()
         self._replay = Replay(

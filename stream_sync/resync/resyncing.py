@@ -27,6 +27,7 @@ from stream_sync.model import Decoded, Record
 from stream_sync.observability import logs
 from stream_sync.observability.metrics import Metrics, Registry
 from stream_sync.replay.claims import Claims
+from stream_sync.replay.recognising import recognise
 from stream_sync.replay.replay import Result
 from stream_sync.replay.rows import Deciphering, RowKey
 from stream_sync.replay.sending import Sender, Sending
@@ -102,6 +103,8 @@ class Resyncing:
         self._decipher = Deciphering(self._parts, self._parts.source.key)
         self._folding = self._folded(self._parts, config)
         self._journals = Journals(config)
+        last = self._wirings[0].last_delivered(name, self._parts.destination, self._parts.notices.add)
+        await recognise(last, await self._others.committed())
         bounds = await self._forward.bounds()
         self.sight = Sight(
             {number: bound.low for number, bound in bounds.items() if bound.low > 0},
@@ -120,7 +123,7 @@ class Resyncing:
             self._log,
             letters=LaneLetters(self._producer, config.name, name, lambda: len(bounds)),
             journal=self._journals.of(name, self._parts.notices.add, lambda: len(bounds)),
-            last=self._wirings[0].last_delivered(name, self._parts.destination, self._parts.notices.add),
+            last=last,
         )
         await self._sender.__aenter__()
         await self._begin(bounds)

@@ -45,6 +45,8 @@ from stream_sync.state.store import (
 
 PURPOSE = b"stream-sync state 1"
 DIGEST_BYTES = 8
+NOTHING_SENT = "-"
+"""The lineage of a partition that was never run, until something is sent for it: it may be committed before."""
 TRIES = 3
 TOGETHER = 500
 """People in one call of the store."""
@@ -118,7 +120,14 @@ class LastDelivered:
     def assigned(self, assignments: Sequence[Assignment]) -> None:
         """See `Remembers.assigned`."""
         self._assigned = [each for each in self._assigned if not each.revoked] + list(assignments)
-        came = [_Came(each, each.progress.lineage, bool(each.progress.mapping)) for each in assignments]
+        came = []
+        for each in assignments:
+            lineage, was_run = each.progress.lineage, bool(each.progress.mapping)
+            if lineage == NOTHING_SENT:
+                lineage, was_run = "", False
+            if not lineage and not was_run:
+                each.progress.lineage = NOTHING_SENT
+            came.append(_Came(each, lineage, was_run))
         self._unproven = [each for each in self._unproven if not each.assignment.revoked] + came
 
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
@@ -321,7 +330,7 @@ class LastDelivered:
         if not doubtful:
             return attached
         was_run = any(each.was_run for each in doubtful)
-        if was_run and (self._subject.is_mirror or any(each.lineage for each in doubtful)):
+        if self._subject.is_mirror or any(each.lineage for each in doubtful):
             self._warn("state_forgotten", "")
         forgotten = await self._store.forget(attached, account=self._subject.is_mirror and was_run)
         await self._store.enrol(forgotten, [each.partition for each in self._assigned if not each.revoked])

@@ -116,6 +116,7 @@ class Pod:
                 max_wait=0.05,
                 delete_after=deletes.after if deletes else 0.0,
                 budget=Budget(deletes.max, deletes.per) if deletes else None,
+                mapping="mapping",
                 most_people=world.most_people,
                 schedule=activation.schedule,
             ),
