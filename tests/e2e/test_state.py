@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import redis
 
+from tests.e2e.service import until
 from tests.e2e.stage import Stage
 from tests.oracle.history import VERSION
+from tests.rig.jars import MissingToolError
+from tests.rig.redis import NoRedisError, RedisServer
 
 
 def with_state(stage: Stage, url: str) -> None:
@@ -43,7 +47,7 @@ async def test_only_what_changed_is_sent_though_the_source_does_not_say(
 async def test_who_leaves_a_segment_is_deleted_though_the_row_before_is_not_shown(stage: Stage) -> None:
     with_state(stage, f"sqlite://{stage.folder}/state.db")
     stage.activation["where"] = "score > 0"
-    stage.activation["outcomes"] = "on"
+    stage.table.is_member = lambda row: row["score"] > 0
     table = stage.table
     stage.create(2)
     stage.write(table.insert("ann", score=1), table.insert("bob", score=1), table.insert("cat"), table.insert("dan"))
@@ -58,3 +62,54 @@ async def test_who_leaves_a_segment_is_deleted_though_the_row_before_is_not_show
     assert stage.people.keys() == {"eve"}
     assert running.metric("intents_total", kind="delete") == 2
     assert stage.is_committed_to_the_end
+
+
+async def test_a_kill_loses_nothing_of_it_that_is_believed_and_a_delete_erases(stage: Stage, redis_url: str) -> None:
+    with_state(stage, redis_url)
+    stage.activation["batch"] = {"max_records": 2, "max_wait": "1ms"}
+    table = stage.table
+    stage.create(2)
+    with redis.Redis.from_url(redis_url) as kept:
+        others = kept.dbsize()
+        stage.write(table.inserts(40))
+        async with stage.process() as running:
+            await until(lambda: len(stage.requests()) > 5, "some are sent")
+            stage.write(*(table.update(f"p{n}", score=n) for n in range(40)))
+            running.process.kill()
+            await running.ended()
+        before = len(sent(stage))
+        assert (await stage.run("--until-caught-up")).process.returncode == 0
+        assert stage.wrong == []
+        assert [row for row in sent(stage)[before:] if row.keys() == {"external_id", "score"}], "some were known"
+        assert kept.dbsize() - others in (40, 41), "one for each person, and the store's own"
+        stage.write(table.delete("p1"), table.update("p2", name="Nobody Else"))
+        assert (await stage.run("--until-caught-up")).process.returncode == 0
+        assert stage.wrong == []
+        assert kept.dbsize() - others in (39, 40)
+        for key in kept.scan_iter():
+            told = key + b"".join(name + value for name, value in kept.hgetall(key).items())
+            assert not [word for word in (b"p2", b"Nobody", b"Name", b"score", b"external_id") if word in told]
+
+
+async def test_while_it_is_away_nothing_is_sent_and_a_server_that_started_anew_is_not_believed(stage: Stage) -> None:
+    try:
+        server = RedisServer()
+    except (NoRedisError, MissingToolError) as error:
+        pytest.skip(str(error))
+    with server:
+        with_state(stage, server.url)
+        table = stage.table
+        stage.create()
+        stage.write(table.insert("ann", name="Ann"))
+        await stage.catch_up()
+        async with stage.inside() as running:
+            await until(lambda: running.metric("lane_state", state="running") == 1, "it runs")
+            server.kill()
+            stage.write(table.update("ann", score=1))
+            away = lambda: running.metric("warnings_total", code="state_unavailable") > 0  # noqa: E731  asked again
+            await until(away, "it is told")
+            assert len(sent(stage)) == 1
+            server.start()
+            await until(lambda: stage.is_committed_to_the_end, "it goes on")
+        assert sent(stage)[1:] == [{"external_id": "ann", "name": "Ann", "tier": None, "score": 1}]
+        assert running.metric("warnings_total", code="state_forgotten") > 0

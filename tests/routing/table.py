@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from stream_sync.config.settings import Source
 from stream_sync.formats.decoder import open_decoder
-from stream_sync.model import Change, Decision, Intent, Mode, Nothing, Refused, Sent, Value
+from stream_sync.model import Change, Decision, Intent, Mode, Nothing, Refused, Sent, Unseen, Value
 from stream_sync.routing.expressions.expression import parse, parse_condition
 from stream_sync.routing.plan import IdentifierPart, Plan, Target
 from stream_sync.routing.router import Router
@@ -123,7 +123,7 @@ def as_it_is(value: Value) -> Sent:
 class Activation:
     """One activation with a source whose key is `key`; decides about records, and keeps the notices."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a table of rules varies
         self,
         mode: Mode,
         *,
@@ -134,6 +134,7 @@ class Activation:
         format: Literal["debezium", "flattened"] = "debezium",  # noqa: A002  the config's own word
         key: Sequence[str] | None = ("id",),
         whole: bool = False,
+        recalls: bool = False,
     ) -> None:
         self.notices: list[tuple[str, str]] = []
         fields = {"name": "name", "ltv": "ltv"} if fields is None else fields
@@ -146,7 +147,13 @@ class Activation:
         self.flattened = format == "flattened"
         self.decoder = open_decoder(source, plan.columns)
         self.router = Router(
-            plan, mode, before_full=source.shows_before, whole=whole, notice=self._note, decode=self.decoder.decode
+            plan,
+            mode,
+            before_full=source.shows_before,
+            whole=whole,
+            notice=self._note,
+            decode=self.decoder.decode,
+            recalls=recalls,
         )
         self.router.learn_key(key)
 
@@ -184,6 +191,8 @@ def in_words(decision: Decision) -> str:
             return "nothing"
         case Nothing(warning=warning):
             return f"nothing: {warning}"
+        case Unseen():
+            return f"delete if known: {decision.identifier}"
         case Intent(kind="update", whole=True):
             return "update whole"
         case Intent(kind="update", to_send=sent):
