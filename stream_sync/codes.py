@@ -62,7 +62,8 @@ WARNINGS = (
     Code(
         "exit_unknown",
         "somebody left, perhaps; a mirror did not see whom",
-        "REPLICA IDENTITY FULL and `before: full`; delete by hand",
+        "REPLICA IDENTITY FULL and `before: full`; or, where the key identifies, a "
+        "[state](state.md#who-left-a-segment); delete by hand",
     ),
     Code(
         "truncate_ignored",
