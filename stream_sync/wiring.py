@@ -237,7 +237,8 @@ class Wiring:
             Subject(
                 Scope(account, _hash([config.name, name, route])),
                 is_mirror=activation.mode == "mirror",
-                reduces=is_service and activation.send == "changed",
+                # With several identifiers one person may be known by each, and by one have had what another one took.
+                reduces=is_service and activation.send == "changed" and len(activation.identifier) == 1,
                 shared=frozenset(shared),
                 proves=sink.proves,
             ),

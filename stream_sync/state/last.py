@@ -216,7 +216,8 @@ class LastDelivered:
             return None
         if len(changed) == len(intent.known):
             return intent
-        return msgspec.structs.replace(intent, known=changed, whole=False, record=None, mapped=None, older=intent.known)
+        # An Update of what changed, as sinks know it: a person who is missing is created from the whole row.
+        return Intent("update", intent.identifier, intent.identified_by, changed, whole=False, older=intent.known)
 
     def _settled(self, claim: _Claim, result: Outcome, mode: Mode) -> list[Settled]:
         if result is UNCHANGED:

@@ -25,7 +25,7 @@ from tests.simulation.world import STARTED, Pod, World, simulate
 Made = TypeVar("Made")
 PEOPLE = 12
 STEPS = 60
-SEEDS = (1, 2, 104, 115, 120, 124)
+SEEDS = (1, 104, 120, 124)
 """Some of them show what a claim that is not heeded, or a trust that is not asked for, would do."""
 
 

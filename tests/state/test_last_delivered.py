@@ -96,7 +96,7 @@ async def test_only_what_is_different_is_sent_and_the_whole_row_stays_beside_it(
 
     assert one.sent == [{"ltv": 2}]
     assert one.asked[0].values == {**ROW, "ltv": 2}
-    assert (one.asked[0].kind, one.asked[0].whole) == ("insert", False)
+    assert (one.asked[0].kind, one.asked[0].whole) == ("update", False), "as sinks know it"
     await one.send(row(ltv=1))
     assert one.sent == [{"ltv": 1}], "back again: what counts is what it has now"
 
