@@ -245,7 +245,11 @@ def _rows(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[tup
     yield from _under(sides, "updates_by_name", "of ")
     yield "deletes", tuple(side["deletes"] for side in sides)
     yield "unchanged", tuple(side["unchanged"] for side in sides)
-    yield "others, nothing to do", tuple(sum(side["nothing"].values()) for side in sides)
+    unseen = tuple(side["nothing"].get("unseen", 0) for side in sides)
+    if any(unseen):
+        yield "deletes, if the state knows them", unseen
+    others = (sum(side["nothing"].values()) for side in sides)
+    yield "others, nothing to do", tuple(every - asked for every, asked in zip(others, unseen, strict=True))
     yield "dead letters", tuple(sum(side["dead_letters"].values()) for side in sides)
     yield from _under(sides, "dead_letters", "")
     for code in _names(side["warnings"] for side in sides):

@@ -14,7 +14,7 @@ from stream_sync.explain.explaining import Explained, Explanation
 from stream_sync.explain.history import Entry, Found, Moved
 from stream_sync.kafka.outcomes import Told
 from stream_sync.kafka.put_aside import Letter
-from stream_sync.model import Intent, Kind, Mode, NotAChange, Nothing, Refused, Undecodable, Unseen
+from stream_sync.model import UNCHANGED, Intent, Kind, Mode, NotAChange, Nothing, Refused, Undecodable, Unseen
 from stream_sync.routing.verdict import Side
 
 OPS = {"r": "snapshot", "c": "create", "u": "update", "d": "delete", "t": "truncate", "": "unreadable"}
@@ -141,7 +141,8 @@ def _sent(entry: Entry, delivery: Delivery, explanation: Explanation) -> str:
         if told.kind is not None and told.kind not in _kinds(entry.decision):
             what = f"{told.kind.capitalize()} by a resync or a replay"
         words = {"delivered": "Delivered", "ignored": "Not taken up", "rejected": "Refused", "parked": "Held"}
-        text = f"{words.get(told.outcome, told.outcome)}: {what}; {_told(entry.place, told)}"
+        word = "Not sent" if told.code == UNCHANGED.reason else words.get(told.outcome, told.outcome)
+        text = f"{word}: {what}; {_told(entry.place, told)}"
         return text + (f"; {_letter('dead letter', delivery.letter)}" if delivery.letter is not None else "")
     if delivery.letter is not None:
         return f"Refused: {what}; {_letter('dead letter', delivery.letter)}"
