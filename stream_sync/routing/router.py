@@ -105,13 +105,14 @@ class Router:
         self._key_names = frozenset(names or ())
         columns = self._plan.identifier_columns
         self._key_identifies = bool(columns) and columns <= self._key_names
-        is_blind = self._plan.where is not None and not self._recalls
+        # By a part of the key a person may have several rows: one outside of the segment says nothing of the others.
+        is_blind = self._plan.where is not None and not (self._recalls and columns == self._key_names)
         if self._mirror and not self._before_full and (is_blind or not self._key_identifies):
             message = (
                 "a mirror with a `where`, or with an identifier that is not made of key columns, must know the row "
                 "before a change: set REPLICA IDENTITY FULL on the table and `before: full` on the source; a flattened "
-                "source never shows it: have the connector write envelopes, without ExtractNewRecordState. By key "
-                "columns, a `state` knows who was written, and a `where` is possible without"
+                "source never shows it: have the connector write envelopes, without ExtractNewRecordState. By all "
+                "key columns, a `state` knows who was written, and a `where` is possible without"
             )
             raise HaltError("before_not_full", message)
 

@@ -103,3 +103,12 @@ def test_with_it_a_mirror_of_a_segment_needs_no_rows_of_before(tmp_path: Path) -
     off = keys.replace("    mode: mirror\n", "    mode: mirror\n    state: off\n")
     (problem,) = problems(with_state(sqlite(tmp_path), off), tmp_path).problems
     assert problem.place == "activations.gold.where"
+
+
+def test_of_a_mirror_of_a_segment_the_whole_key_must_identify(tmp_path: Path) -> None:
+    keys = GOOD.replace("    before: full\n", "    before: key\n").replace(
+        "key: [customer_id]", "key: [customer_id, program]"
+    )
+    (problem,) = problems(with_state(sqlite(tmp_path), keys), tmp_path).problems
+    assert problem.place == "activations.gold.identifier.external_id"
+    assert "it lacks program" in problem.message

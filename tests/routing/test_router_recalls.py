@@ -77,6 +77,11 @@ def test_the_identifier_must_be_of_the_key_all_the_same() -> None:
         Activation("mirror", before="key")
 
 
+def test_by_a_part_of_the_key_a_person_may_have_another_row_that_is_in_the_segment() -> None:
+    with pytest.raises(HaltError, match="By all key columns"):
+        Activation("mirror", key=("id", "org"), **KEYS)
+
+
 def test_what_cannot_be_decided_asks_nobody() -> None:
     toast = {**ANN, "tier": "__debezium_unavailable_value"}
     assert Activation("mirror", **KEYS).say(updated(ANN, toast)).startswith("nothing: membership_unknown")

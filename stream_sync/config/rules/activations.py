@@ -57,8 +57,8 @@ def _check_source(
             state = "have a `state` at the top of the file, which knows who was written"
             report.problem(
                 (*place, "where"),
-                f"a mirror cannot see who leaves it while only keys come in before: {cure}; or, identified by key "
-                f"columns, {state}",
+                f"a mirror cannot see who leaves it while only keys come in before: {cure}; or, identified by all "
+                f"key columns, {state}",
             )
         for name, expression in parsed.identifier.items():
             outside = sorted({*expression.columns} - {*source.key}) if source.key is not None else []
@@ -67,6 +67,13 @@ def _check_source(
                     f"a mirror cannot tell whom to delete: {', '.join(outside)} is not of the key {_list(source.key)}"
                 )
                 report.problem((*place, "identifier", name), f"{unknown}; identify by key columns, or {cure}")
+            others = sorted({*(source.key or ())} - {*expression.columns})
+            if others and not outside and has_state and activation.where is not None:
+                several = (
+                    f"of the key {_list(source.key or ())} it lacks {', '.join(others)}: one person may have several "
+                    "rows, and one outside of the segment would delete them although another is in it"
+                )
+                report.problem((*place, "identifier", name), f"{several}; identify by the whole key, or {cure}")
     if source.types and "*" not in source.types and source.encoding != "avro":
         untyped = [column for column in parsed.columns() if column not in source.types]
         if untyped:
