@@ -30,6 +30,8 @@ def state_url(url: Secret) -> Secret:
             refuse(f"names no host; {FORMS}")
         if not parts.path.strip("/").isdecimal() and parts.path.strip("/"):
             refuse("should end with the number of a database, as redis://HOST:6379/0, or with nothing")
+        if parts.scheme == "redis" and parts.query:
+            refuse("is not encrypted and takes nothing after the `?`; write rediss:// to verify a certificate")
         if {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - OPTIONS or parts.fragment:
             refuse(f"takes nothing but {', '.join(sorted(OPTIONS))} after the `?`: certificates are always verified")
     else:

@@ -113,6 +113,8 @@ class LastDelivered:
         self._was_attached = False
         self._key = b""
         self._turn = asyncio.Lock()
+        self._failed = 0
+        """How often it could not be found out what there is."""
         self._assigned: list[Assignment] = []
         self._unproven: list[_Came] = []
         self._is_away = False
@@ -240,7 +242,9 @@ class LastDelivered:
         had = _parts(claim.last.digests or b"")
         sent = claim.intent.known
         now = self._digests(claim.person, claim.intent.values)
-        return b"".join(each for name, each in now.items() if name in sent or each in had)
+        # Of a shared name the other activation's value may be there, also when that is out of the file one day.
+        own = [(name, each) for name, each in now.items() if name not in self._subject.shared]
+        return b"".join(each for name, each in own if name in sent or each in had)
 
     def _digests(self, person: str, values: Sent) -> dict[str, bytes]:
         """Of each value that can be encoded, with the person's and the name's in it: equal values do not show."""
@@ -289,20 +293,30 @@ class LastDelivered:
 
     async def _current(self) -> Attached:
         """The scope as it is now, of which all that came with the partitions is proven."""
+        failed = self._failed
         async with self._turn:
-            if self._attached is None:
-                self._attached = await self._attach()
-                self._mark(self._attached)
-            unproven = [each for each in self._unproven if not each.assignment.revoked]
-            if unproven:
-                try:
-                    self._attached = await self._prove(self._attached, unproven)
-                except OtherGenerationError:
-                    self._attached = None
-                    raise StateAwayError("the state was forgotten this moment") from None
-                self._unproven = [each for each in self._unproven if each not in unproven]
-                self._mark(self._attached)
-            return self._attached
+            if self._failed != failed:  # who asked before waited in vain, and nobody waits once more
+                raise StateAwayError("the state was away this moment")
+            try:
+                return await self._found()
+            except StateAwayError:
+                self._failed += 1
+                raise
+
+    async def _found(self) -> Attached:
+        if self._attached is None:
+            self._attached = await self._attach()
+            self._mark(self._attached)
+        unproven = [each for each in self._unproven if not each.assignment.revoked]
+        if unproven:
+            try:
+                self._attached = await self._prove(self._attached, unproven)
+            except OtherGenerationError:
+                self._attached = None
+                raise StateAwayError("the state was forgotten this moment") from None
+            self._unproven = [each for each in self._unproven if each not in unproven]
+            self._mark(self._attached)
+        return self._attached
 
     async def _attach(self) -> Attached:
         doubt = self._was_attached or any(each.was_run for each in self._unproven)

@@ -39,7 +39,8 @@ LOCKED_SECONDS = 2.0
 """How long another process's write is waited for."""
 OPEN_SECONDS = 60.0
 """The first call sweeps out what was forgotten, in a large file for some time."""
-MOST_SESSIONS = 200
+MOST_SESSIONS = 100_000
+"""Every process and command has one, a partition that is idle meanwhile none of them: a year of runs, in 5 MB."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS store (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

@@ -44,6 +44,7 @@ def test_an_activation_may_leave_it(tmp_path: Path) -> None:
         ("redis://user:hidden-9@host:port", "is no address"),
         ("redis://user:hidden-9@host/zero", "number of a database"),
         ("rediss://host?ssl_cert_reqs=none", "always verified"),
+        ("redis://host?ssl_ca_certs=/ca.pem", "write rediss://"),
         ("sqlite:///no/such/folder/state.db", "no folder /no/such/folder"),
         ("sqlite:///tmp", "is a folder"),
     ],

@@ -305,3 +305,51 @@ async def test_a_command_recognises_the_state_of_the_service(one: One) -> None:
     assert await one.anew().recognise({one.part.progress.lineage, "old"})
     assert await one.anew().recognise(set())
     assert not await one.anew().recognise({"another.0.0"})
+
+
+async def test_a_name_that_was_shared_is_not_known_when_the_other_activation_is_gone(one: One) -> None:
+    shares = one.anew(shared=frozenset({"tier"}))
+    one.part.progress.lineage = ""
+    shares.assigned([Part(1, mapping="")])
+    await one.send(row(), by=shares)
+    await one.send(row())
+    assert one.sent == [{"tier": "gold"}], "the other one may have written it meanwhile"
+
+
+async def test_an_idle_partition_is_believed_after_hundreds_of_runs_of_others(tmp_path: Path) -> None:
+    one = One(tmp_path / "state.db")
+    await one.send(row())
+    await one.store.close()
+    for _ in range(300):
+        await one.anew("another").known([])
+        await one.store.close()
+    again = one.anew()
+    again.assigned([Part(lineage=one.part.progress.lineage)])
+    assert await again.known([gone()]) == [True]
+    await one.store.close()
+
+
+class Hanging(SqliteStore):
+    """It answers nobody."""
+
+    attaches = 0
+
+    async def attach(self, *_: Any, **__: Any) -> Any:
+        self.attaches += 1
+        await asyncio.sleep(0)
+        raise StateAwayError("away")
+
+
+async def test_while_it_is_away_nobody_waits_for_those_who_waited_before(tmp_path: Path) -> None:
+    store = Hanging(tmp_path / "state.db")
+    last = LastDelivered(
+        store,
+        Subject(Scope("account", "gold"), True, True),
+        b"",
+        lambda *_: None,
+        lambda *_: None,
+        lambda *_, **__: None,  # type: ignore[arg-type, return-value]
+    )
+    found = await asyncio.gather(*(last.known([gone()]) for _ in range(30)), return_exceptions=True)
+    assert {type(each) for each in found} == {StateAwayError}
+    assert store.attaches == 1
