@@ -6,7 +6,7 @@ Invariants: what is opened here is closed here; two commands at once do no harm 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, Self
 
 from stream_sync.config.settings import Activation, Config
@@ -18,7 +18,7 @@ from stream_sync.kafka.letters import Letters, dead_letter_topic
 from stream_sync.kafka.marks import Marks, marked
 from stream_sync.kafka.properties import admin_properties, consumer_properties, producer_properties
 from stream_sync.kafka.put_aside import Kept, Letter, PutAside
-from stream_sync.model import Record
+from stream_sync.model import Intent, Record
 from stream_sync.observability import logs
 from stream_sync.observability.metrics import Metrics, Registry
 from stream_sync.replay.claims import Claims
@@ -120,7 +120,7 @@ class Desk:
             self._watch.sent,
             delete_after=settings.deletes.after if settings.deletes else 0.0,
             writes=not self._release,
-            known=None if last is None else last.known,
+            known=_all_known if self._release else None if last is None else last.known,
         )
         return self
 
@@ -187,3 +187,8 @@ class Desk:
                 return "more_than_agreed"
             self._agreed -= count
         return None
+
+
+async def _all_known(deletes: Sequence[Intent]) -> list[bool]:
+    """Of people whose Delete is parked: the state knew them then, and may have been lost since."""
+    return [True] * len(deletes)

@@ -342,14 +342,9 @@ class Hanging(SqliteStore):
 
 async def test_while_it_is_away_nobody_waits_for_those_who_waited_before(tmp_path: Path) -> None:
     store = Hanging(tmp_path / "state.db")
-    last = LastDelivered(
-        store,
-        Subject(Scope("account", "gold"), True, True),
-        b"",
-        lambda *_: None,
-        lambda *_: None,
-        lambda *_, **__: None,  # type: ignore[arg-type, return-value]
-    )
+    one = One(tmp_path / "unused.db")
+    subject = Subject(Scope("account", "gold"), is_mirror=True, reduces=True)
+    last = LastDelivered(store, subject, b"", one._send, one._warn, one._log)
     found = await asyncio.gather(*(last.known([gone()]) for _ in range(30)), return_exceptions=True)
     assert {type(each) for each in found} == {StateAwayError}
     assert store.attaches == 1
