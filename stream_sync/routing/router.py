@@ -144,7 +144,7 @@ class Router:
                 return self._tombstone(change)
             compiled = self._for(change)
             now = compiled.member(change.after)
-            if self._recalls and now is Standing.OUTSIDE and op == "r":  # how it is, not how it came to be
+            if self._recalls and now is Standing.OUTSIDE:  # of a `c`, too: a truncate or compaction hides the delete
                 return self._unseen(compiled, change.after)
             return self._entered(compiled, now, change.after)
         except ColumnMissingError as error:

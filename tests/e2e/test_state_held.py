@@ -1,5 +1,5 @@
-"""Parked exits from a segment that only the state knew: a release deletes them also when it was lost meanwhile, and refuses where
-it has another state than the service."""
+"""Parked exits from a segment that only the state knew: a release deletes them also where it was lost since, and refuses
+where it has another state than the service."""
 
 from __future__ import annotations
 
@@ -37,10 +37,14 @@ async def test_a_release_deletes_whom_the_state_knew_and_only_with_the_service_s
         assert refused.status == 1
         assert "not the one that the service uses" in refused.err
         path.write_text(own)
-        for file in tmp_path.glob("state.db*"):
-            file.unlink()
+        lose_state(tmp_path)
         people.update(4, name="Known to the new one")
         await people.catch_up()
         released = await people.command("held", "release", "--yes")
         assert "3 deleted, 4 of 4 held deletes released" in released.out, released
         assert people.found.keys() == {"p0", "p4"}
+
+
+def lose_state(folder: Path) -> None:
+    for file in folder.glob("state.db*"):
+        file.unlink()

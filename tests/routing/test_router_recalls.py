@@ -28,7 +28,7 @@ ASKED = f"delete if known: {ANN['id']}"
     ("reads", "said"),
     [
         ([created(ANN)], "insert"),
-        ([created(OUT)], "nothing"),
+        ([created(OUT)], ASKED),
         ([record("r", None, OUT)], ASKED),
         ([updated(ANN, OUT)], ASKED),
         ([updated(OUT, OUT)], ASKED),
@@ -48,7 +48,7 @@ def test_whoever_is_outside_may_have_been_inside(reads: list[Read], said: str) -
         ([flattened(ANN)], "insert"),
         ([flattened(OUT)], ASKED),
         ([flattened(OUT, __op="u")], ASKED),
-        ([flattened(OUT, __op="c")], "nothing"),
+        ([flattened(OUT, __op="c")], ASKED),
         ([flattened(ANN, __deleted="true")], ASKED),
         ([flattened(ANN, __deleted="true"), tombstone(ANN)], "nothing"),
         ([tombstone(ANN)], ASKED),
