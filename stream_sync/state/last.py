@@ -319,7 +319,8 @@ class LastDelivered:
         return self._attached
 
     async def _attach(self) -> Attached:
-        doubt = self._was_attached or any(each.was_run for each in self._unproven)
+        # A command that comes first after the store was lost does not know what the service has under way.
+        doubt = self._was_attached or not self._is_service or any(each.was_run for each in self._unproven)
         take_over = self._is_service and not self._was_attached
         salted = hmac.digest(self._config_key, PURPOSE, "sha256")
         try:

@@ -95,7 +95,11 @@ _ENROL = (
     + """
 if not is_now(ARGV[1], ARGV[2]) then return redis.error_reply('OTHERGENERATION') end
 local known = redis.call('HGET', store, 'p:' .. ARGV[1]) or ''
-redis.call('HSET', store, 'p:' .. ARGV[1], known .. ' ' .. ARGV[3])
+local every = known
+for number in string.gmatch(ARGV[3], '%d+') do
+  if not string.find(every .. ' ', ' ' .. number .. ' ', 1, true) then every = every .. ' ' .. number end
+end
+redis.call('HSET', store, 'p:' .. ARGV[1], every)
 return known
 """
 )

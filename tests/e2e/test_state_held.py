@@ -1,5 +1,5 @@
-"""Parked exits from a segment that only the state knew: a release deletes them also where it was lost since, and refuses
-where it has another state than the service."""
+"""Parked exits from a segment that only the state knew: a release deletes them also where it was lost since, and
+refuses where it has another state than the service."""
 
 from __future__ import annotations
 

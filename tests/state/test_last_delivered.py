@@ -348,3 +348,13 @@ async def test_while_it_is_away_nobody_waits_for_those_who_waited_before(tmp_pat
     found = await asyncio.gather(*(last.known([gone()]) for _ in range(30)), return_exceptions=True)
     assert {type(each) for each in found} == {StateAwayError}
     assert store.attaches == 1
+
+
+async def test_what_a_command_begins_anew_is_in_doubt(tmp_path: Path) -> None:
+    one = One(tmp_path / "state.db")
+    subject = Subject(Scope("account", "gold"), is_mirror=False, reduces=False)
+    command = LastDelivered(one.store, subject, b"", one._send, one._warn, one._log, is_service=False)
+    await command.send([row()], "upsert")
+    await one.send(row())
+    assert one.sent == [ROW], "the service may have a request under way"
+    await one.store.close()
