@@ -141,6 +141,7 @@ class Lane:
             destination,
             notices,
             metrics,
+            self._is_sure,
             time.time,
         )
         self.membership = Membership(
@@ -356,10 +357,12 @@ class Lane:
 
     def _may_go_on(self) -> bool:
         """Whether what started may be finished: the partitions are surely ours, and nothing is wrong with the rows."""
-        consumer, standing = self._consumer, self.standing
-        if consumer is None or (standing.halted is not None and not standing.curable):
-            return False
-        return self._now() - consumer.sure_at < consumer.session_timeout / 2
+        standing = self.standing
+        return (standing.halted is None or standing.curable) and self._is_sure()
+
+    def _is_sure(self) -> bool:
+        consumer = self._consumer
+        return consumer is not None and self._now() - consumer.sure_at < consumer.session_timeout / 2
 
     @staticmethod
     def _now() -> float:

@@ -1,4 +1,4 @@
-"""Whether a lane works, is full, waits, or is halted; told to the metrics and the log as it changes."""
+"""Whether a lane works, is full, waits, is in doubt or halted; told to the metrics and the log as it changes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ State = Literal["running", "paused", "waiting", "halted"]
 Why = Literal["backlog_full", "by_request", "schedule", "schema_registry", "state"]
 """Why a lane that is not halted takes nothing: no room in memory, a person, its schedule, a schema that is not here, or
 the last-delivered state that is away."""
+KAFKA = "kafka"
+"""Why a lane that takes what there is sends nothing: Kafka does not say that its partitions are still its own."""
 STATES: dict[Why, State] = {
     "backlog_full": "paused",
     "by_request": "paused",
@@ -28,7 +30,7 @@ class LaneStatus:
 
     state: State | Literal["starting"]
     reason: str | None
-    """Of the halt, or why nothing is taken (`Why`); None while it works."""
+    """Of the halt, why nothing is taken (`Why`), or KAFKA; None while it works."""
     is_paused: bool
     """Whether a person paused it."""
     next_run: float | None
@@ -43,6 +45,7 @@ class Standing:
         self._log = log
         self._notices = notices
         self._why: Why | None = None
+        self._in_doubt = False
         self.halted: str | None = None
         """Why nothing goes on; None while it does."""
         self.curable = False
@@ -53,12 +56,19 @@ class Standing:
         """running, paused, waiting or halted."""
         if self.halted is not None:
             return "halted"
-        return "running" if self._why is None else STATES[self._why]
+        if self._why is not None:
+            return STATES[self._why]
+        return "waiting" if self._in_doubt else "running"
 
     @property
     def reason(self) -> str | None:
-        """Of the halt, or why it takes nothing; None while it works."""
-        return self.halted or self._why
+        """Of the halt, or why it takes or sends nothing; None while it works."""
+        return self.halted or self._why or (KAFKA if self._in_doubt else None)
+
+    @property
+    def takes(self) -> bool:
+        """Whether it takes what there is."""
+        return self.halted is None and self._why is None
 
     def halt(self, reason: str, *, message: str | None = None, curable: bool = False) -> None:
         """Nothing more is sent until what is wrong is mended. The first reason counts, but what cannot pass is never
@@ -82,6 +92,13 @@ class Standing:
         """The reading stops for this reason, or goes on."""
         self._why = why
         self.tell()
+
+    def doubt(self, in_doubt: bool) -> None:
+        """Whether it is in doubt that the partitions are its own: nothing is sent then."""
+        if in_doubt is not self._in_doubt:
+            self._in_doubt = in_doubt
+            self._log("partitions_in_doubt" if in_doubt else "partitions_certain")
+            self.tell()
 
     def tell(self) -> None:
         """Sets the metric."""

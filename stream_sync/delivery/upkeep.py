@@ -36,9 +36,10 @@ class Upkeep:
         destination: Destination,
         notices: Notices,
         metrics: LaneMetrics,
+        is_sure: Callable[[], bool],
         clock: Callable[[], float],
     ) -> None:
-        """`clock`: seconds since the epoch."""
+        """`is_sure`: whether the partitions are surely its own; `clock`: seconds since the epoch."""
         self._backlog = backlog
         self._dispatch = dispatch
         self._guard = guard
@@ -47,6 +48,7 @@ class Upkeep:
         self._destination = destination
         self._notices = notices
         self._metrics = metrics
+        self._is_sure = is_sure
         self._clock = clock
 
     async def tick(self, consumer: Consumer) -> None:
@@ -59,14 +61,15 @@ class Upkeep:
                 self._guard.check(now)
             self._notices.flush(now)
             idle = self._runs.look(consumer) is not None
+            self._standing.doubt(bool(consumer.assigned) and not self._is_sure())
             sent = self._dispatch.sent()
-            unread = lag if self._standing.reason is None else 0
+            unread = lag if self._standing.takes else 0
             measure(self._metrics, self._backlog, sent, self._destination, now, self._clock(), idle=idle, unread=unread)
             self._dispatch.wake()
             lag = 0  # without partitions it is somebody else's
             if consumer.assigned:
                 await consumer.commit()
-                lag = await consumer.lag(ask=self._standing.reason is not None)
+                lag = await consumer.lag(ask=not self._standing.takes)
             self._metrics.lag(lag)
 
     async def look(self) -> None:

@@ -79,6 +79,13 @@ class Commits:
             self._tell(_resolve, answer, error is None)
         self._tell(self._told, None if error is None else error.name())
 
+    def forget(self) -> None:
+        """The client is another one: what was sent with the old one has no answer any more."""
+        unanswered, self._awaited = self._awaited, {}
+        for answers in unanswered.values():
+            for answer in answers:
+                self._tell(_resolve, answer, False)
+
 
 def commits_of(assignments: Iterable[Offsets], *, again: bool = False) -> dict[Offsets, Commit]:
     """What there is to commit, for the assignments of which something moved since the last commit; with `again` for

@@ -19,7 +19,7 @@ from stream_sync.kafka import questions
 from stream_sync.kafka.cleanup import is_compacted
 from stream_sync.kafka.commits import commits_of
 from stream_sync.kafka.member import Listener, Member, Taken
-from stream_sync.kafka.offsets import Offsets
+from stream_sync.kafka.offsets import Commit, Offsets
 
 Result = TypeVar("Result")
 
@@ -96,7 +96,7 @@ class LaneConsumer:
         if self._member.sureness.needs_proof(time.monotonic()):
             commits = commits_of(tuple(self.assigned.values()), again=True)
             if commits:
-                await self._run(lambda: self._member.commits.send(self._member.client, commits))
+                await self._send(commits)
         return taken
 
     async def pause(self) -> None:
@@ -114,7 +114,7 @@ class LaneConsumer:
         if not commits:
             return True
         answer: asyncio.Future[bool] | None = asyncio.get_running_loop().create_future() if wait else None
-        sent = await self._run(lambda: self._member.commits.send(self._member.client, commits, answer))
+        sent = await self._send(commits, answer)
         if answer is None or not sent:
             return sent
         done, _ = await asyncio.wait((answer,), timeout=COMMIT_SECONDS)
@@ -141,6 +141,9 @@ class LaneConsumer:
             await self._run(self._member.close)
         finally:
             self._owner.shutdown(wait=False)
+
+    async def _send(self, commits: Mapping[Offsets, Commit], answer: asyncio.Future[bool] | None = None) -> bool:
+        return await self._run(lambda: self._member.commits.send(self._member.client, commits, answer))
 
     async def _run(self, call: Callable[..., Result], *args: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._owner, call, *args)

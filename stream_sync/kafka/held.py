@@ -16,6 +16,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from stream_sync.errors import StreamSyncError
+
 TIMEOUT = 10.0
 RETRY_SECONDS = 1.0
 FOREVER_MS = -1
@@ -62,7 +64,7 @@ class HeldTopic:
     def _unreleased(self) -> int:
         with self._one_at_a_time:
             if self._is_closed:
-                return 0  # nobody waits for it any more
+                raise StreamSyncError("the held topic is read no more: the service ends")  # nobody waits for it
             if self._consumer is None:
                 self._consumer = Consumer(self._properties)
             return self._count(self._consumer)

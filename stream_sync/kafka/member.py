@@ -160,10 +160,7 @@ class Member:
             self._client = Consumer(self._properties)
         self.partitions = questions.count_partitions(self._client, self._topic)
         if not self.partitions:
-            message = (
-                f"topic {self._topic!r} does not exist or may not be read: create it, or mend the source's `topic`"
-            )
-            raise HaltError("topic_missing", message)
+            raise HaltError("topic_missing", questions.not_there(self._topic))
         if (other := left_behind(self._client, self._topic)) is not None:
             message = (
                 f"the group has worked on topic {other!r} so far: give the activation another name, or delete the "
@@ -202,6 +199,7 @@ class Member:
         self._log("kafka_client_renewed", code=why)
         old, self._client = self.client, new
         old.close()
+        self.commits.forget()
         self._subscribe()
 
     def _note_event(self, message: Message, ends: list[tuple[int, int]]) -> None:

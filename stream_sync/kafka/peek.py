@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from stream_sync.errors import StreamSyncError
-from stream_sync.kafka.questions import unread
+from stream_sync.kafka import questions
 from stream_sync.model import Record
 
 
@@ -41,22 +41,16 @@ def peek(properties: Mapping[str, Any], topic: str, group: str, most: int, secon
         tails = [tail for low_high in ends if (tail := _tail(low_high, share)) is not None]
         return [record for spans in (heads, tails) for record in _read(consumer, topic, spans, deadline)]
     except KafkaException as exception:
-        raise unread(topic, exception) from exception
+        raise questions.unread(topic, exception) from exception
     finally:
         consumer.close()
 
 
 def _ends(consumer: Consumer, topic: str, seconds: float) -> list[Span]:
-    found = consumer.list_topics(topic, timeout=seconds).topics[topic]
-    if found.error is not None or not found.partitions:
-        raise StreamSyncError(
-            f"topic {topic!r} does not exist or may not be read: create it, or mend the source's `topic`"
-        )
-    spans = []
-    for number in found.partitions:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=seconds)
-        spans.append(Span(number, low, high))
-    return spans
+    partitions = questions.count_partitions(consumer, topic, seconds)
+    if not partitions:
+        raise StreamSyncError(questions.not_there(topic))
+    return [Span(number, *questions.bounds(consumer, topic, number, seconds)) for number in range(partitions)]
 
 
 def _head(span: Span, share: int) -> Span | None:

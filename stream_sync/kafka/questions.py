@@ -70,6 +70,11 @@ def lag(client: Consumer, topic: str, taken: Mapping[int, int], *, ask: bool) ->
     return total
 
 
+def not_there(topic: str) -> str:
+    """What a person is told of a topic that Kafka does not show."""
+    return f"topic {topic!r} does not exist or may not be read: create it, or mend the source's `topic`"
+
+
 def unread(topic: str, why: KafkaException) -> StreamSyncError:
     """What a person is told of a topic that cannot be read."""
     code = why.args[0].name()

@@ -26,3 +26,17 @@ def test_what_cannot_pass_is_not_hidden_by_what_can() -> None:
     lane.halt("before_missing")
     lane.halt("forbidden", curable=True)
     assert (lane.halted, lane.curable) == ("before_missing", False)
+
+
+def test_who_is_in_doubt_waits_for_kafka_and_takes_what_there_is() -> None:
+    told: list[str] = []
+    lane = Standing(Metrics(CollectorRegistry()).lane("gold"), lambda event, **fields: told.append(event))
+    lane.doubt(True)
+    lane.doubt(True)
+    assert (lane.state, lane.reason, lane.takes) == ("waiting", "kafka", True)
+    lane.rest("backlog_full")
+    assert (lane.state, lane.reason, lane.takes) == ("paused", "backlog_full", False)
+    lane.rest(None)
+    lane.doubt(False)
+    assert (lane.state, lane.reason, lane.takes) == ("running", None, True)
+    assert told == ["partitions_in_doubt", "partitions_certain"]

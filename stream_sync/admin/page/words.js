@@ -69,6 +69,8 @@ export const RESTS = {
   by_request: "A person paused it",
   schedule: "It waits for its schedule",
   schema_registry: "It waits for the schema registry",
+  state: "It waits for the last-delivered state",
+  kafka: "It waits for Kafka to confirm that its partitions are still its own",
 };
 
 export const FATES = {
