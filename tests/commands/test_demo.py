@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,12 +40,15 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
     """What it says, up to the line that has `text`."""
     assert process.stdout is not None
     said = ""
-    deadline = time.monotonic() + LIMIT
-    for line in process.stdout:
-        said += line
-        if text in line:
-            return said
-        assert time.monotonic() < deadline
+    limit = threading.Timer(LIMIT, process.kill)  # a demo that says nothing more would be waited for
+    limit.start()
+    try:
+        for line in process.stdout:
+            said += line
+            if text in line:
+                return said
+    finally:
+        limit.cancel()
     raise AssertionError(f"it ended without saying {text!r}: {said}")
 
 
