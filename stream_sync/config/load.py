@@ -68,7 +68,7 @@ def _read(raw: dict[str, Any], sinks: SinkTypes, report: Report) -> Config | Non
         registry = read_part(SchemaRegistry, raw["schema_registry"], ("schema_registry",), report)
     state = None
     if isinstance(raw.get("state"), dict):
-        state = read_part(State, raw["state"], ("state",), Report())
+        state = read_part(State, raw["state"], ("state",), Report())  # what is wrong in it, `Config` tells
     top = dict(raw)
     if "kafka" in raw:
         top["kafka"] = kafka_properties(raw["kafka"], ("kafka",), report)

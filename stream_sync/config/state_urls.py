@@ -23,7 +23,8 @@ def state_url(url: Secret) -> Secret:
     except ValueError:
         refuse(f"is no address; {FORMS}")
     if parts.scheme == "sqlite":
-        if host or not parts.path.strip("/") or parts.query:
+        is_whole = url.reveal().startswith("sqlite:///") and parts.path.strip("/") not in ("", ":memory:")
+        if host or not is_whole or parts.query:
             refuse("is no file; write sqlite:///PATH with the whole path: sqlite:///var/lib/stream-sync/state.db")
     elif parts.scheme in ("redis", "rediss"):
         if not host:
@@ -48,3 +49,9 @@ def file_of(url: Secret) -> Path | None:
     """The file that an address names; None for a server."""
     parts = parts_of(url)
     return Path("/" + unquote(parts.path).lstrip("/")) if parts.scheme == "sqlite" else None
+
+
+def authority_of(url: Secret) -> Path | None:
+    """The file of the authority that signs the server's certificate; None for the system's."""
+    paths = [value for name, value in parse_qsl(parts_of(url).query) if name == "ssl_ca_certs"]
+    return Path(paths[-1]) if paths else None

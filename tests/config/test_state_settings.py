@@ -40,6 +40,8 @@ def test_an_activation_may_leave_it(tmp_path: Path) -> None:
         ("state.db", "is of no kind that is known"),
         ("sqlite://state.db", "whole path"),
         ("sqlite:///", "whole path"),
+        ("sqlite:state.db", "whole path"),
+        ("sqlite:///:memory:", "whole path"),
         ("redis://", "names no host"),
         ("redis://user:hidden-9@host:port", "is no address"),
         ("redis://user:hidden-9@host/zero", "number of a database"),
@@ -47,6 +49,7 @@ def test_an_activation_may_leave_it(tmp_path: Path) -> None:
         ("redis://host?ssl_ca_certs=/ca.pem", "write rediss://"),
         ("sqlite:///no/such/folder/state.db", "no folder /no/such/folder"),
         ("sqlite:///tmp", "is a folder"),
+        ("rediss://user:hidden-9@host?ssl_ca_certs=/no/such/ca.pem", "no file /no/such/ca.pem"),
     ],
 )
 def test_what_is_no_store_is_told(url: str, said: str, tmp_path: Path) -> None:

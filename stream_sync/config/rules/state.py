@@ -9,7 +9,7 @@ from stream_sync.config.problems import Place, Report
 from stream_sync.config.rules.accounts import is_same
 from stream_sync.config.rules.parts import Parts
 from stream_sync.config.settings import State
-from stream_sync.config.state_urls import file_of, parts_of
+from stream_sync.config.state_urls import authority_of, file_of, parts_of
 from stream_sync.config.values import is_loopback
 
 URL = ("state", "url")
@@ -44,7 +44,10 @@ def _check_store(state: State, report: Report) -> None:
         report.problem(URL, "needs the package redis: pip install 'stream-sync[redis]'")
     parts = parts_of(state.url)
     if parts.scheme == "redis" and not is_loopback(parts.hostname or ""):
-        report.warning(URL, "is not encrypted: whoever listens sees the password; rediss:// is")
+        report.warning(URL, "is not encrypted: whoever listens sees all of it, a password too; rediss:// is")
+    authority = authority_of(state.url)
+    if authority is not None and not authority.is_file():
+        report.problem(URL, f"there is no file {authority}: ssl_ca_certs names that of your authority")
 
 
 def _check_mirrors(parts: Parts, report: Report) -> None:
