@@ -65,6 +65,7 @@ def schema(sinks: SinkTypes) -> dict[str, Any]:
         "properties": dict.fromkeys(sorted(OWNED), False),
         "additionalProperties": {"type": ["string", "number", "boolean"]},
     }
+    made["properties"]["state"]["anyOf"] = [{"$ref": "#/$defs/State"}, {"enum": [False, "off", None]}]
     made["properties"]["admin"]["anyOf"] = [{"$ref": "#/$defs/Admin"}, {"enum": [False, "off"]}]
     settings = {}
     for kind, load in sinks.items():
