@@ -87,6 +87,8 @@ class Dispatch:
         self._guard = guard
         self._deliver = deliver
         self._not_before = 0.0
+        self.is_away = False
+        """Whether the last-delivered state could not be reached when it was asked last."""
         self._no_deletes_before = 0.0
         self.wakes_deletes = True
         """Whether Deletes become ready when their waiting time is over; where not, a run wakes them as it begins."""
@@ -225,6 +227,7 @@ class Dispatch:
         except Exception as error:  # noqa: BLE001  a defect in a sink must not lose intents or end the lane
             self._log("sink_failed", error=type(error).__name__, exc_info=True)
             results = [Retry("defect")] * len(batch)
+        self.is_away = False
         now = self._loop.time()
         if sort == "deletes" and self._guard is not None:
             self._guard.not_sent(
@@ -286,6 +289,7 @@ class Dispatch:
         """Nothing was sent, since what was delivered last is not known."""
         if sort == "deletes" and self._guard is not None:
             self._guard.not_sent(batch)
+        self.is_away = True
         self._not_before = self._loop.time() + AWAY_SECONDS
         self._undo(batch)
         self._destination.people.release(people)

@@ -64,7 +64,17 @@ class Upkeep:
             self._standing.doubt(bool(consumer.assigned) and not self._is_sure())
             sent = self._dispatch.sent()
             unread = lag if self._standing.takes else 0
-            measure(self._metrics, self._backlog, sent, self._destination, now, self._clock(), idle=idle, unread=unread)
+            measure(
+                self._metrics,
+                self._backlog,
+                sent,
+                self._destination,
+                now,
+                self._clock(),
+                idle=idle,
+                away=self._dispatch.is_away,
+                unread=unread,
+            )
             self._dispatch.wake()
             lag = 0  # without partitions it is somebody else's
             if consumer.assigned:

@@ -49,8 +49,9 @@ class Shown:
         self.metrics = metrics.lane("gold")
         self.lane = Lane()
 
-    def measure(self, *, idle: bool = False, unread: int = 0) -> None:
-        measure(self.metrics, self.lane.backlog, (), self.destination, self.lane.now, WALL, idle=idle, unread=unread)
+    def measure(self, *, idle: bool = False, away: bool = False, unread: int = 0) -> None:
+        now = self.lane.now
+        measure(self.metrics, self.lane.backlog, (), self.destination, now, WALL, idle=idle, away=away, unread=unread)
 
     def value(self, name: str, **labels: str) -> float | None:
         return self._registry.get_sample_value(f"stream_sync_{name}", {"activation": "gold", **labels})
@@ -112,6 +113,15 @@ def test_a_destination_that_is_down_or_asked_to_wait_bounds_it(shown: Shown) -> 
     shown.destination.gate.failed(shown.lane.now, None)
 
     assert shown.limited_by == "destination"
+
+
+def test_a_state_that_is_away_bounds_what_waits_and_no_pod_more_would_help(shown: Shown) -> None:
+    shown.measure(away=True)
+    assert shown.told == "source"
+
+    shown.lane.add(intent("insert"), Ack())
+    shown.measure(away=True)
+    assert shown.told == "destination"
 
 
 def test_records_that_concern_nobody_and_wait_to_be_read_wait_for_the_processor(shown: Shown) -> None:
