@@ -136,6 +136,8 @@ def utc(milliseconds: int | None) -> str:
 
 def _sent(entry: Entry, delivery: Delivery, explanation: Explanation) -> str:
     what = decided(entry.decision)
+    if isinstance(entry.decision, Unseen) and (delivery.told or delivery.letter or delivery.held):
+        what = _intent(entry.decision.delete)  # the state knew the person
     if delivery.told:
         told = delivery.told[-1]
         if told.kind is not None and told.kind not in _kinds(entry.decision):

@@ -89,6 +89,21 @@ def test_the_last_line_tells_how_it_went(delivery: Delivery, words: str) -> None
     assert became((0, 0), delivery)
 
 
+@pytest.mark.parametrize(
+    ("delivery", "words"),
+    [
+        (Delivery(settled=False), "Waiting: Delete, if the last-delivered state knows the person"),
+        (Delivery((told(kind="delete"),)), "Delivered: Delete; delete delivered at"),
+        (Delivery((told(kind="insert"),)), "Delivered: Insert by a resync or a replay; insert delivered at"),
+        (Delivery(held=HELD), "Held: Delete; held delete 0/5"),
+    ],
+)
+def test_of_whom_only_the_state_knows_what_became_tells_whether_it_did(delivery: Delivery, words: str) -> None:
+    explanation = explained("mirror", updated(None, BASIC), delivery=delivery, before="key", recalls=True)
+
+    assert words in answer(explanation, "mirror")
+
+
 def test_what_an_update_without_its_before_image_was_is_not_known() -> None:
     (only,) = explained("upsert", updated(None, ANN), where=None, before="key").records
 
