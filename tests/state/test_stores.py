@@ -5,9 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from stream_sync.errors import StateAwayError
 from stream_sync.state.redis import RedisStore
 from stream_sync.state.sqlite import SqliteStore
 from stream_sync.state.store import (
@@ -210,3 +212,12 @@ async def test_many_people_at_once(one: One) -> None:
     await one.store.settle(one.attached, "1" * 16, [Settled(who, Then.WRITTEN, bytes.fromhex(who)) for who in people])
     again = await one.store.claim(one.attached, "2" * 16, [Asked(who) for who in people])
     assert [last.digests for last in again] == [bytes.fromhex(who) for who in people]
+
+
+async def test_a_wrong_password_is_told_and_not_printed(redis_url: str) -> None:
+    server = urlsplit(redis_url)
+    store = RedisStore(f"redis://nobody:hidden-9@{server.hostname}:{server.port}/0")
+    with pytest.raises(StateAwayError, match="user or password") as told:
+        await store.probe()
+    await store.close()
+    assert "hidden" not in repr(told.value)

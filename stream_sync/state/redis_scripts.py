@@ -1,0 +1,150 @@
+"""What the Redis server does for the last-delivered state: a script for each call of `store.Store`, in Lua.
+
+Invariants:
+- A script is atomic, and looks first whether the server is still the run that the state was written under.
+- KEYS: the store's own hash, then a hash for each person. A person's hash has a field for each activation.
+- What a script refuses is an error reply: OTHERKEY, OTHERGENERATION.
+"""
+
+from __future__ import annotations
+
+from stream_sync.state.store import Then
+
+_COMMON = """
+local store = KEYS[1]
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local now = tonumber(redis.call('TIME')[1])
+local function drop(prefix)
+  for _, field in ipairs(redis.call('HKEYS', store)) do
+    if string.sub(field, 1, #prefix) == prefix then redis.call('HDEL', store, field) end
+  end
+end
+if redis.call('HGET', store, 'run') ~= run then drop('g:') drop('d:') drop('p:') end
+local function is_now(scope, generation)
+  return redis.call('HGET', store, 'g:' .. scope) == generation
+end
+"""
+# An entry: generation (16) claim (16, '-' = none) doubt (10 digits) 'd' and the digests, or '?'.
+_ENTRY = """
+local none = string.rep('-', 16)
+local function read(person, scope, generation)
+  local text = redis.call('HGET', person, scope)
+  if not text or string.sub(text, 1, 16) ~= generation then return nil end
+  local digests = nil
+  if string.sub(text, 43, 43) == 'd' then digests = string.sub(text, 44) end
+  return {string.sub(text, 17, 32), tonumber(string.sub(text, 33, 42)), digests}
+end
+local function write(person, scope, generation, claim, doubt, digests)
+  local rest = digests and ('d' .. digests) or '?'
+  redis.call('HSET', person, scope, generation .. claim .. string.format('%010d', doubt) .. rest)
+end
+local function erase_others(person, scope)
+  local account = string.sub(scope, 1, string.find(scope, ':', 1, true))
+  for _, field in ipairs(redis.call('HKEYS', person)) do
+    if field ~= scope and string.sub(field, 1, #account) == account then redis.call('HDEL', person, field) end
+  end
+end
+"""
+ATTACH = (
+    _COMMON
+    + """
+local scope, check, salt, generation, doubt, take_over = unpack(ARGV)
+local kept = redis.call('HGET', store, 'check')
+if kept and kept ~= check then
+  if take_over == '0' then return redis.error_reply('OTHERKEY') end
+  redis.call('DEL', store)
+end
+redis.call('HSET', store, 'run', run, 'check', check)
+redis.call('HSETNX', store, 'salt', salt)
+local is_new = redis.call('HSETNX', store, 'g:' .. scope, generation)
+if is_new == 1 then redis.call('HSET', store, 'd:' .. scope, doubt == '0' and 0 or now + tonumber(doubt)) end
+return {redis.call('HGET', store, 'g:' .. scope), redis.call('HGET', store, 'salt'), is_new}
+"""
+)
+TRUSTS = _COMMON + "return is_now(ARGV[1], ARGV[2]) and 1 or 0"
+ENROL = (
+    _COMMON
+    + """
+if not is_now(ARGV[1], ARGV[2]) then return redis.error_reply('OTHERGENERATION') end
+local known = redis.call('HGET', store, 'p:' .. ARGV[1]) or ''
+local every = known
+for number in string.gmatch(ARGV[3], '%d+') do
+  if not string.find(every .. ' ', ' ' .. number .. ' ', 1, true) then every = every .. ' ' .. number end
+end
+redis.call('HSET', store, 'p:' .. ARGV[1], every)
+return known
+"""
+)
+FORGET = (
+    _COMMON
+    + """
+local scope, generation, doubt, account = unpack(ARGV)
+if account ~= '' then drop('g:' .. account) drop('d:' .. account) drop('p:' .. account) end
+redis.call('HSET', store, 'run', run, 'g:' .. scope, generation, 'd:' .. scope, now + tonumber(doubt))
+redis.call('HDEL', store, 'p:' .. scope)
+"""
+)
+CLAIM = (
+    _COMMON
+    + _ENTRY
+    + """
+local scope, generation, token, doubt_seconds, alone = unpack(ARGV)
+if not is_now(scope, generation) then return redis.error_reply('OTHERGENERATION') end
+local scope_doubt = tonumber(redis.call('HGET', store, 'd:' .. scope) or now + tonumber(doubt_seconds))
+local found = {}
+for i = 2, #KEYS do
+  local person = KEYS[i]
+  if string.sub(alone, i - 1, i - 1) == '1' then erase_others(person, scope) end
+  local entry = read(person, scope, generation) or {none, 0, nil}
+  local doubt, digests = entry[2], entry[3]
+  if entry[1] ~= none and entry[1] ~= token then doubt, digests = now + tonumber(doubt_seconds), nil end
+  write(person, scope, generation, token, doubt, digests)
+  local is_clean = math.max(doubt, scope_doubt) <= now
+  found[i - 1] = (is_clean and '1' or '0') .. ((is_clean and digests) and ('d' .. digests) or '?')
+end
+return found
+"""
+)
+SETTLE = (
+    _COMMON
+    + _ENTRY
+    + """
+local scope, generation, token, doubt_seconds = unpack(ARGV)
+local is_mine = is_now(scope, generation)
+local doubted = now + tonumber(doubt_seconds)
+for i = 2, #KEYS do
+  local person, ending, digests = KEYS[i], ARGV[2 * i + 1], ARGV[2 * i + 2]
+  local entry = is_mine and read(person, scope, generation) or nil
+  if ending == 'erased' then
+    erase_others(person, scope)
+    if entry and entry[1] ~= token then
+      write(person, scope, generation, entry[1], doubted, nil)
+    else
+      redis.call('HDEL', person, scope)
+    end
+  elseif entry and entry[1] == token then
+    local doubt = entry[2]
+    if ending == 'kept' then write(person, scope, generation, none, doubt, entry[3])
+    elseif ending == 'written' then write(person, scope, generation, none, doubt, digests)
+    elseif ending == 'unknown' then write(person, scope, generation, none, doubt, nil)
+    elseif ending == 'doubted' then write(person, scope, generation, none, doubted, nil)
+    elseif ending == 'nobody' then redis.call('HDEL', person, scope) end
+  end
+end
+"""
+)
+KNOWN = (
+    _COMMON
+    + _ENTRY
+    + """
+if not is_now(ARGV[1], ARGV[2]) then return redis.error_reply('OTHERGENERATION') end
+local found = {}
+for i = 2, #KEYS do found[i - 1] = read(KEYS[i], ARGV[1], ARGV[2]) and 1 or 0 end
+return found
+"""
+)
+PROBE = "redis.call('HGET', KEYS[1], 'run') return {redis.call('INFO', 'server'), redis.call('TIME')}"
+
+assert {then.value for then in Then} == {"kept", "written", "unknown", "doubted", "nobody", "erased"}, (
+    "as SETTLE knows them"
+)
