@@ -31,8 +31,8 @@ def measure(  # noqa: PLR0913  what is looked at, by upkeep.py alone
     unread: int = 0,
 ) -> None:
     """Sets the gauges. `sent`: the intents of the requests under way; `now` in monotonic seconds and `wall` in those
-    since 1970; `idle`: whether its schedule, or a person, lets the lane rest; `away`: whether the last-delivered
-    state is, so that nothing can be sent; `unread`: records in Kafka that it could take now.
+    since 1970; `idle`: whether its schedule, or a person, lets the lane rest; `away`: whether it waits for the
+    last-delivered state; `unread`: records in Kafka that it could take now.
 
     A change is as old as its commit at the source; as its time here where that is not known, or its clock is ahead.
     """
@@ -43,7 +43,7 @@ def measure(  # noqa: PLR0913  what is looked at, by upkeep.py alone
     ready, gate = backlog.oldest_ready("writes") is not None, destination.gate
     if idle:
         metrics.limited_by("schedule")
-    elif (away and len(backlog)) or gate.down or gate.throttled_until > now:
+    elif away or gate.down or gate.throttled_until > now:
         metrics.limited_by("destination")
     elif destination.sink.is_paced():
         metrics.limited_by("rate_limit")

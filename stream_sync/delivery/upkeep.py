@@ -72,7 +72,7 @@ class Upkeep:
                 now,
                 self._clock(),
                 idle=idle,
-                away=self._dispatch.is_away,
+                away=self._standing.reason == "state" or (self._dispatch.is_away and len(self._backlog) > 0),
                 unread=unread,
             )
             self._dispatch.wake()

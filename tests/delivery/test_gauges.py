@@ -116,11 +116,8 @@ def test_a_destination_that_is_down_or_asked_to_wait_bounds_it(shown: Shown) -> 
 
 
 def test_a_state_that_is_away_bounds_what_waits_and_no_pod_more_would_help(shown: Shown) -> None:
-    shown.measure(away=True)
-    assert shown.told == "source"
-
     shown.lane.add(intent("insert"), Ack())
-    shown.measure(away=True)
+    shown.measure(away=True, unread=50_000)
     assert shown.told == "destination"
 
 

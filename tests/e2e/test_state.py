@@ -117,6 +117,7 @@ async def test_while_it_is_away_nothing_is_sent_and_a_server_that_started_anew_i
             stage.write(table.update("ann", score=1))
             away = lambda: running.metric("warnings_total", code="state_unavailable") > 0  # noqa: E731  asked again
             await until(away, "it is told")
+            await until(lambda: running.metric("limited_by", by="destination") == 1, "the processor is not blamed")
             assert len(sent(stage)) == 1
             server.start()
             await until(lambda: stage.is_committed_to_the_end, "it goes on")
