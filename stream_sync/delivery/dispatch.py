@@ -235,6 +235,7 @@ class Dispatch:
             )
         self._tell_gate(results, now)
         self._outcomes.settle(batch, results, now)
+        # Of a batch each intent's own person comes first; who is only renamed away from is behind them.
         unasked = [who for who, result in zip(people, results, strict=False) if result is UNCHANGED]
         if len(unasked) < len(batch):
             self._metrics.batch_size(len(batch) - len(unasked))
