@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from stream_sync.delivery.agenda import Agenda
@@ -109,6 +109,7 @@ class Lane:
             self._may_go_on,
             None if last is None else last.send,
         )
+        self._last = last
         self._exits: Exits | None = None
         if last is not None and settings.mode == "mirror":
             self._exits = Exits(
@@ -283,12 +284,14 @@ class Lane:
 
     async def _take(self, consumer: Consumer) -> None:
         """Takes what is there; raises HaltError and WaitError."""
+        if self._last is not None and self._last.needs_proof:
+            await self._attend(consumer, self._last.prove)
         if not self._intake.has_left:
             self._intake.put_by(await consumer.take(MOST_RECORDS, POLL_SECONDS), consumer.assigned)
         if self.standing.halted is not None:  # meanwhile, by what is committed perhaps: it may not be passed
             return
         await self._find_out_exits(consumer)  # those that were taken in before a schema had to be waited for
-        if self._stop.is_set():
+        if self._exits is not None and self._exits.is_asking:
             return
         self._intake.go_on(self._now())
         await self._find_out_exits(consumer)
@@ -298,13 +301,32 @@ class Lane:
 
     async def _find_out_exits(self, consumer: Consumer) -> None:
         """Returns when it is known who of those that may have left was ever written, or nothing goes on."""
-        while self._exits is not None and self._exits.is_asking and not self._stop.is_set():
-            try:
-                await self._exits.find_out(self._now())
-            except StateAwayError:
-                until = self._now() + AWAY_SECONDS
-                still = lambda: self._now() < until  # noqa: B023, E731  said once, and over before the next
+        exits = self._exits
+        if exits is not None and exits.is_asking:
+            await self._attend(consumer, lambda: exits.find_out(self._now()))
+
+    async def _attend(self, consumer: Consumer, ask: Callable[[], Awaitable[None]]) -> None:
+        """Asks the last-delivered state until it answers, or nothing goes on; polls where that takes long."""
+
+        async def insist() -> None:
+            while True:
+                try:
+                    await ask()
+                except StateAwayError:
+                    await asyncio.sleep(AWAY_SECONDS)
+                else:
+                    return
+
+        asking = asyncio.ensure_future(insist())
+        try:
+            await asyncio.wait((asking,), timeout=POLL_SECONDS)
+            if not asking.done():
+                still = lambda: not asking.done() and self.standing.halted is None  # noqa: E731  said once
                 await self._rest.polling(consumer, still, "state")
+            if asking.done():
+                asking.result()
+        finally:
+            asking.cancel()
 
     async def _make_room(self, consumer: Consumer) -> None:
         """Sends although there is more to collect, until there is room."""

@@ -157,6 +157,14 @@ class Remembers(Protocol):
     def assigned(self, assignments: Sequence[Assignment]) -> None:
         """Partitions came: before anything is sent for them it is found out whether what is kept may be believed."""
 
+    @property
+    def needs_proof(self) -> bool:
+        """Whether that is to be found out now, be there something to send or not: they were worked on before."""
+        ...
+
+    async def prove(self) -> None:
+        """Finds it out. Raises StateAwayError."""
+
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         """As `Sink.send`, with what the destination has already left out. Raises StateAwayError before anything was
         sent."""

@@ -132,6 +132,19 @@ class LastDelivered:
             came.append(_Came(each, lineage, was_run))
         self._unproven = [each for each in self._unproven if not each.assignment.revoked] + came
 
+    @property
+    def needs_proof(self) -> bool:
+        """See `Remembers.needs_proof`. A mirror that ran without the state makes others of its account forget, too."""
+        return any(each.was_run and not each.assignment.revoked for each in self._unproven)
+
+    async def prove(self) -> None:
+        """See `Remembers.prove`."""
+
+        async def ask(_attached: Attached) -> None:
+            """Whoever asks anything has proven it."""
+
+        await self._attending(ask)
+
     async def send(self, intents: Sequence[Intent], mode: Mode) -> list[Outcome]:
         """See `Remembers.send`."""
         claims = [_Claim(intent) for intent in intents]

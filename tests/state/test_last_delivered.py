@@ -250,6 +250,23 @@ async def test_after_a_mirror_without_the_state_no_activation_of_the_account_is_
     assert one.sent == [ROW]
 
 
+async def test_what_a_mirror_did_without_the_state_is_found_out_before_it_has_anything_to_send(one: One) -> None:
+    await one.send(row())
+    mirror = one.anew("everybody", is_mirror=True)
+    new, ran = Part(mapping=""), Part(lineage="")
+    mirror.assigned([new])
+    assert not mirror.needs_proof, "what was never run may wait until there is something to send"
+    mirror.assigned([ran])
+    assert mirror.needs_proof
+
+    await mirror.prove()
+
+    assert not mirror.needs_proof
+    assert ran.progress.lineage == new.progress.lineage != ""
+    assert await one.send(row()) == [DELIVERED]
+    assert one.sent == [ROW]
+
+
 async def test_a_file_that_was_restored_is_not_believed(one: One, tmp_path: Path) -> None:
     await one.send(row())
     await one.store.close()
