@@ -31,7 +31,7 @@ from stream_sync.observability.metrics import LaneMetrics
 DENIED_SECONDS = 1.0
 """How long Deletes wait after their count could not be committed."""
 AWAY_SECONDS = 1.0
-"""How long nothing is sent after the last-delivered state could not be reached."""
+"""How long nothing is sent, or asked, after the last-delivered state could not be reached."""
 Deliver = Callable[[Sequence[Intent], Mode], Awaitable[list[Outcome]]]
 """`Sink.send`, or what stands before it and raises StateAwayError before anything was sent."""
 UNSENT = frozenset({"connect", "tls"})

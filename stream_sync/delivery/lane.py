@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Literal
 
 from stream_sync.delivery.agenda import Agenda
 from stream_sync.delivery.destination import Destination
-from stream_sync.delivery.dispatch import AWAY_SECONDS, Dispatch
+from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.exits import Exits
 from stream_sync.delivery.guard import DeleteGuard, Held
 from stream_sync.delivery.intake import Intake
@@ -32,7 +32,7 @@ from stream_sync.delivery.runs import Runs
 from stream_sync.delivery.settings import LaneSettings
 from stream_sync.delivery.standing import LaneStatus, Standing, State
 from stream_sync.delivery.upkeep import Upkeep
-from stream_sync.errors import HaltError, StateAwayError, StreamSyncError, WaitError
+from stream_sync.errors import HaltError, StreamSyncError, WaitError
 from stream_sync.observability.metrics import LaneMetrics
 
 MOST_RECORDS = 500
@@ -285,7 +285,7 @@ class Lane:
     async def _take(self, consumer: Consumer) -> None:
         """Takes what is there; raises HaltError and WaitError."""
         if self._last is not None and self._last.needs_proof:
-            await self._attend(consumer, self._last.prove)
+            await self._rest.for_state(self._last.prove, consumer)
         if not self._intake.has_left:
             self._intake.put_by(await consumer.take(MOST_RECORDS, POLL_SECONDS), consumer.assigned)
         if self.standing.halted is not None:  # meanwhile, by what is committed perhaps: it may not be passed
@@ -303,30 +303,7 @@ class Lane:
         """Returns when it is known who of those that may have left was ever written, or nothing goes on."""
         exits = self._exits
         if exits is not None and exits.is_asking:
-            await self._attend(consumer, lambda: exits.find_out(self._now()))
-
-    async def _attend(self, consumer: Consumer, ask: Callable[[], Awaitable[None]]) -> None:
-        """Asks the last-delivered state until it answers, or nothing goes on; polls where that takes long."""
-
-        async def insist() -> None:
-            while True:
-                try:
-                    await ask()
-                except StateAwayError:
-                    await asyncio.sleep(AWAY_SECONDS)
-                else:
-                    return
-
-        asking = asyncio.ensure_future(insist())
-        try:
-            await asyncio.wait((asking,), timeout=POLL_SECONDS)
-            if not asking.done():
-                still = lambda: not asking.done() and self.standing.halted is None  # noqa: E731  said once
-                await self._rest.polling(consumer, still, "state")
-            if asking.done():
-                asking.result()
-        finally:
-            asking.cancel()
+            await self._rest.for_state(lambda: exits.find_out(self._now()), consumer)
 
     async def _make_room(self, consumer: Consumer) -> None:
         """Sends although there is more to collect, until there is room."""

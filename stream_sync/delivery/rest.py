@@ -11,13 +11,14 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from stream_sync.delivery.destination import Destination
+from stream_sync.delivery.dispatch import AWAY_SECONDS
 from stream_sync.delivery.intake import Intake
 from stream_sync.delivery.ports import Consumer, Secrets
 from stream_sync.delivery.standing import Standing, Why
-from stream_sync.errors import HaltError, WaitError
+from stream_sync.errors import HaltError, StateAwayError, WaitError
 from stream_sync.model import Delivered
 
 POLL_SECONDS = 0.1
@@ -90,6 +91,26 @@ class Rest:
             stopping.cancel()
             self._standing.rest(None)
 
+    async def for_state(self, ask: Callable[[], Awaitable[None]], consumer: Consumer) -> None:
+        """Until the last-delivered state has answered; goes on polling where that takes long."""
+        asking = asyncio.ensure_future(_insist(ask))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        try:
+            for seconds in (POLL_SECONDS, self._patience(consumer)):
+                await asyncio.wait((asking, stopping), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+                if not asking.done():
+                    self._standing.rest("state")
+            if not asking.done():
+                still = lambda: not asking.done() and self._standing.halted is None  # noqa: E731  said once
+                await self.polling(consumer, still, "state")
+            if asking.done():
+                asking.result()
+        finally:
+            asking.cancel()
+            stopping.cancel()
+            if not self._standing.takes:
+                self._standing.rest(None)
+
     async def for_room(self, consumer: Consumer, is_full: Callable[[], bool], is_roomy: Callable[[], bool]) -> None:
         """Until the backlog is not full any more; once paused, until it is roomy."""
         deadline = self._now() + self._patience(consumer)
@@ -130,3 +151,11 @@ class Rest:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+async def _insist(ask: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            return await ask()
+        except StateAwayError:
+            await asyncio.sleep(AWAY_SECONDS)

@@ -97,7 +97,10 @@ class Standing:
         """Whether it is in doubt that the partitions are its own: nothing is sent then."""
         if in_doubt is not self._in_doubt:
             self._in_doubt = in_doubt
-            self._log("partitions_in_doubt" if in_doubt else "partitions_certain")
+            if in_doubt:
+                self._log("partitions_in_doubt")
+            else:
+                self._log("partitions_certain")
             self.tell()
 
     def tell(self) -> None:
