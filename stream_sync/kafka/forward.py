@@ -146,20 +146,22 @@ class Forward:
         self.consumer.assign([TopicPartition(self.topic, number, at) for number, at in self.positions.items()])
 
     def _take(self) -> list[Record]:
-        records: list[Record] = []
-        for message in self.consumer.consume(MOST_RECORDS, POLL_SECONDS):
-            number, offset, error = message.partition(), message.offset(), message.error()
-            if number is None or number not in self.positions:
-                continue
-            if error is not None:
-                self._note(error, number, message)
-            elif offset is not None:
-                records.append(cast(Record, message))
+        messages = self.consumer.consume(MOST_RECORDS, POLL_SECONDS)
+        records = cast(list[Record], [message for message in messages if message.error() is None])
+        last = {record.partition(): record.offset() for record in records}  # in order within a partition
+        for number, offset in last.items():
+            if number in self.positions and offset is not None:
                 self._reached(number, offset + 1)
+        if len(records) != len(messages):
+            for message in messages:
+                self._note(message)
         return records
 
-    def _note(self, error: KafkaError, number: int, message: Message) -> None:
-        code, offset = error.code(), message.offset()
+    def _note(self, message: Message) -> None:
+        error, number, offset = message.error(), message.partition(), message.offset()
+        if error is None or number is None or number not in self.positions:
+            return
+        code = error.code()
         if code == KafkaError._PARTITION_EOF and offset is not None:
             self._reached(number, offset)
         elif code == KafkaError._AUTO_OFFSET_RESET:

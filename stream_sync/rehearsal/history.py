@@ -222,7 +222,7 @@ class History:
         images.partial -= sum(change.incomplete for change in without)
         if ("d", False) in seen or ("d", True) in seen:
             names = frozenset(keys.names or ())
-            images.key_only += sum(_tells_only_key(change, names) for change in changes)
+            images.key_only += sum(_tells_only_key(change, names) for change in changes if change.op == "d")
 
     def _other(self, record: Record, found: NotAChange | Undecodable) -> None:
         if isinstance(found, NotAChange):
@@ -238,7 +238,7 @@ class History:
 
 def _tells_only_key(change: Change, key: frozenset[str]) -> bool:
     """Whether a delete's row before has nothing but its key, as a table without REPLICA IDENTITY FULL writes it."""
-    if change.op != "d" or change.before is None:
+    if change.before is None:
         return False
     others = [
         value
