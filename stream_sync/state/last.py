@@ -4,7 +4,7 @@ Invariants:
 - Nothing is sent without a claim. Only an answer of the destination makes a digest known.
 - A write that is left short keeps the whole row beside what is sent, for somebody who must be created.
 - Before the first claim after partitions came, it is known whether the state is as old as what they committed: if not,
-  everything of the activation is forgotten, and after a mirror everything of its account.
+  all values of the activation are forgotten, and after a mirror those of its account; who is known stays known.
 - To the store people and values are keyed hashes: of the store's salt, `state.key`, the account, the identifier.
 """
 

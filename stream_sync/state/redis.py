@@ -2,7 +2,8 @@
 
 Invariants:
 - Every call is one script: atomic at the server. Each compares the server's `run_id` with the one that the state was
-  written under: a server that started anew, or took over from another, may lack the last writes, so all is forgotten.
+  written under: a server that started anew, or took over from another, may lack the last writes, so all is forgotten
+  but who is known.
 - Certificates are verified; no address, user or password is in a message.
 - What Redis evicts is not known; where it evicts the state's own entry, all is forgotten.
 """

@@ -3,6 +3,7 @@
 Invariants:
 - A script is atomic, and looks first whether the server is still the run that the state was written under.
 - KEYS: the store's own hash, then a hash for each person. A person's hash has a field for each activation.
+- An entry of another generation says that the person is known, and until when there is doubt; its digests never count.
 - What a script refuses is an error reply: OTHERKEY, OTHERGENERATION.
 """
 
@@ -19,7 +20,7 @@ local function drop(prefix)
     if string.sub(field, 1, #prefix) == prefix then redis.call('HDEL', store, field) end
   end
 end
-if redis.call('HGET', store, 'run') ~= run then drop('g:') drop('d:') drop('p:') end
+if redis.call('HGET', store, 'run') ~= run then drop('g:') drop('p:') end
 local function is_now(scope, generation)
   return redis.call('HGET', store, 'g:' .. scope) == generation
 end
@@ -29,10 +30,10 @@ _ENTRY = """
 local none = string.rep('-', 16)
 local function read(person, scope, generation)
   local text = redis.call('HGET', person, scope)
-  if not text or string.sub(text, 1, 16) ~= generation then return nil end
-  local digests = nil
-  if string.sub(text, 43, 43) == 'd' then digests = string.sub(text, 44) end
-  return {string.sub(text, 17, 32), tonumber(string.sub(text, 33, 42)), digests}
+  if not text then return nil end
+  local digests, is_now = nil, string.sub(text, 1, 16) == generation
+  if is_now and string.sub(text, 43, 43) == 'd' then digests = string.sub(text, 44) end
+  return {string.sub(text, 17, 32), tonumber(string.sub(text, 33, 42)), digests, is_now}
 end
 local function write(person, scope, generation, claim, doubt, digests)
   local rest = digests and ('d' .. digests) or '?'
@@ -57,7 +58,10 @@ end
 redis.call('HSET', store, 'run', run, 'check', check)
 redis.call('HSETNX', store, 'salt', salt)
 local is_new = redis.call('HSETNX', store, 'g:' .. scope, generation)
-if is_new == 1 then redis.call('HSET', store, 'd:' .. scope, doubt == '0' and 0 or now + tonumber(doubt)) end
+if is_new == 1 then
+  local had = tonumber(redis.call('HGET', store, 'd:' .. scope) or 0)
+  redis.call('HSET', store, 'd:' .. scope, doubt == '0' and had or math.max(had, now + tonumber(doubt)))
+end
 return {redis.call('HGET', store, 'g:' .. scope), redis.call('HGET', store, 'salt'), is_new}
 """
 )
@@ -79,7 +83,14 @@ FORGET = (
     _COMMON
     + """
 local scope, generation, doubt, account = unpack(ARGV)
-if account ~= '' then drop('g:' .. account) drop('d:' .. account) drop('p:' .. account) end
+if account ~= '' then
+  for _, field in ipairs(redis.call('HKEYS', store)) do
+    if string.sub(field, 1, #account + 2) == 'g:' .. account then
+      redis.call('HSET', store, 'd:' .. string.sub(field, 3), now + tonumber(doubt))
+    end
+  end
+  drop('g:' .. account) drop('p:' .. account)
+end
 redis.call('HSET', store, 'run', run, 'g:' .. scope, generation, 'd:' .. scope, now + tonumber(doubt))
 redis.call('HDEL', store, 'p:' .. scope)
 """
@@ -114,7 +125,7 @@ local is_mine = is_now(scope, generation)
 local doubted = now + tonumber(doubt_seconds)
 for i = 2, #KEYS do
   local person, ending, digests = KEYS[i], ARGV[2 * i + 1], ARGV[2 * i + 2]
-  local entry = is_mine and read(person, scope, generation) or nil
+  local entry = read(person, scope, generation)
   if ending == 'erased' then
     erase_others(person, scope)
     if entry and entry[1] ~= token then
@@ -122,7 +133,7 @@ for i = 2, #KEYS do
     else
       redis.call('HDEL', person, scope)
     end
-  elseif entry and entry[1] == token then
+  elseif is_mine and entry and entry[4] and entry[1] == token then
     local doubt = entry[2]
     if ending == 'kept' then write(person, scope, generation, none, doubt, entry[3])
     elseif ending == 'written' then write(person, scope, generation, none, doubt, digests)

@@ -5,6 +5,7 @@ Invariants:
 - Every process that attaches has a session, which counts its writes in the file. A commit's metadata names session and
   count, so that a file that was restored, or lost its last writes, is found out.
 - A claim is on the disk (`synchronous=FULL`) before it is answered.
+- A scope's entries are of an epoch: those of an earlier one say who is known, no more. One row a person and scope.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from stream_sync.errors import StateAwayError
 from stream_sync.state.store import (
@@ -37,8 +38,9 @@ from stream_sync.state.store import (
 
 LOCKED_SECONDS = 2.0
 """How long another process's write is waited for."""
-OPEN_SECONDS = 60.0
-"""The first call sweeps out what was forgotten, in a large file for some time."""
+OPEN_SECONDS = 20.0
+"""The first call takes in what a process that was killed left in the WAL, and empties a file of another key: below the
+30 s after which nobody waits for /healthz."""
 MOST_SESSIONS = 100_000
 """Every process and command has one, a partition that is idle meanwhile none of them: a year of runs, in 5 MB."""
 
@@ -47,16 +49,17 @@ CREATE TABLE IF NOT EXISTS store (name TEXT PRIMARY KEY, value BLOB NOT NULL) WI
 CREATE TABLE IF NOT EXISTS sessions (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
   writes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS scopes (number INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL,
-  activation TEXT NOT NULL, generation TEXT NOT NULL, doubt REAL NOT NULL, partitions TEXT NOT NULL,
-  UNIQUE (account, activation));
-CREATE TABLE IF NOT EXISTS people (person BLOB NOT NULL, scope INTEGER NOT NULL, claim TEXT, doubt REAL NOT NULL,
-  digests BLOB, PRIMARY KEY (person, scope)) WITHOUT ROWID;
+  activation TEXT NOT NULL, generation TEXT NOT NULL, epoch INTEGER NOT NULL, doubt REAL NOT NULL,
+  partitions TEXT NOT NULL, UNIQUE (account, activation));
+CREATE TABLE IF NOT EXISTS people (person BLOB NOT NULL, scope INTEGER NOT NULL, epoch INTEGER NOT NULL, claim TEXT,
+  doubt REAL NOT NULL, digests BLOB, PRIMARY KEY (person, scope)) WITHOUT ROWID;
 """
-_SWEEP = "DELETE FROM people WHERE scope NOT IN (SELECT number FROM scopes)"
 _OLD_SESSIONS = "DELETE FROM sessions WHERE number <= (SELECT max(number) FROM sessions) - ?"
+_FORGET = "UPDATE scopes SET generation = ?, epoch = epoch + 1, doubt = ?, partitions = '' WHERE "
 _CLAIM = (
-    "INSERT INTO people (person, scope, claim, doubt) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET claim = excluded.claim, doubt = excluded.doubt"
+    "INSERT INTO people (person, scope, epoch, claim, doubt) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+    "digests = CASE WHEN epoch = excluded.epoch THEN digests END, "
+    "epoch = excluded.epoch, claim = excluded.claim, doubt = excluded.doubt"
 )
 _END = (
     "UPDATE people SET claim = NULL, digests = {digests}, doubt = {doubt} WHERE person = ? AND scope = ? AND claim = ?"
@@ -78,7 +81,6 @@ class SqliteStore:
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._file: sqlite3.Connection | None = None
-        self._is_swept = False
         self._session = secrets.token_hex(4)
         self._writes = 0
         """Of this session, as the file has them."""
@@ -109,7 +111,7 @@ class SqliteStore:
 
         def enrol(file: sqlite3.Connection) -> frozenset[int]:
             with self._write(file):
-                number, _ = _scope(file, attached)
+                number = _scope(file, attached).number
                 (text,) = file.execute("SELECT partitions FROM scopes WHERE number = ?", (number,)).fetchone()
                 known = frozenset(map(int, text.split()))
                 every = " ".join(map(str, sorted(known.union(partitions))))
@@ -122,12 +124,15 @@ class SqliteStore:
         """See `Store.forget`."""
 
         def forget(file: sqlite3.Connection) -> Attached:
-            scope = attached.scope
+            scope, generation = attached.scope, secrets.token_hex(8)
+            until = self._clock() + self._doubt_seconds
             with self._write(file):
                 if account:
-                    file.execute("DELETE FROM scopes WHERE account = ?", (scope.account,))
-                file.execute("DELETE FROM scopes WHERE account = ? AND activation = ?", scope)
-                generation = self._add(file, scope, self._clock() + self._doubt_seconds)
+                    others = _FORGET + "account = ? AND activation != ?"
+                    file.execute(others, (secrets.token_hex(8), until, *scope))
+                forgotten = file.execute(_FORGET + "account = ? AND activation = ?", (generation, until, *scope))
+                if forgotten.rowcount == 0:  # the file is another
+                    generation = self._add(file, scope, until)
             return attached._replace(generation=generation, is_new=False)
 
         return await self._do(forget)
@@ -144,7 +149,7 @@ class SqliteStore:
         """See `Store.known`."""
 
         def known(file: sqlite3.Connection) -> list[bool]:
-            number, _ = _scope(file, attached)
+            number = _scope(file, attached).number
             find = "SELECT 1 FROM people WHERE person = ? AND scope = ?"
             return [file.execute(find, (bytes.fromhex(who), number)).fetchone() is not None for who in people]
 
@@ -170,6 +175,7 @@ class SqliteStore:
             if kept and kept["check"] != check.encode():
                 if not take_over:
                     raise OtherKeyError
+                file.execute("DELETE FROM people")
                 file.execute("DELETE FROM scopes")
                 kept = {}
             if not kept:
@@ -186,7 +192,9 @@ class SqliteStore:
     @staticmethod
     def _add(file: sqlite3.Connection, scope: Scope, doubt: float) -> str:
         generation = secrets.token_hex(8)
-        add = "INSERT INTO scopes (account, activation, generation, doubt, partitions) VALUES (?, ?, ?, ?, '')"
+        add = (
+            "INSERT INTO scopes (account, activation, generation, epoch, doubt, partitions) VALUES (?, ?, ?, 0, ?, '')"
+        )
         file.execute(add, (*scope, generation, doubt))
         return generation
 
@@ -194,7 +202,7 @@ class SqliteStore:
         now = self._clock()
         found = []
         with self._write(file, durable=True):
-            number, scope_doubt = _scope(file, attached)
+            number, epoch, scope_doubt = _scope(file, attached)
             for who, alone in people:
                 person = bytes.fromhex(who)
                 if alone:
@@ -204,13 +212,15 @@ class SqliteStore:
                         (person, attached.scope.account, number),
                     )
                 entry = file.execute(
-                    "SELECT claim, doubt, digests FROM people WHERE person = ? AND scope = ?", (person, number)
+                    "SELECT claim, doubt, CASE WHEN epoch = ? THEN digests END FROM people "
+                    "WHERE person = ? AND scope = ?",
+                    (epoch, person, number),
                 ).fetchone()
                 claim, doubt, digests = entry or (None, 0.0, None)
                 if claim is not None and claim != token:
                     doubt, digests = now + self._doubt_seconds, None
                     file.execute(_END.format(digests="NULL", doubt="?"), (doubt, person, number, claim))
-                file.execute(_CLAIM, (person, number, token, doubt))
+                file.execute(_CLAIM, (person, number, epoch, token, doubt))
                 is_clean = max(doubt, scope_doubt) <= now
                 found.append(Last(digests if is_clean else None, is_clean))
         return found
@@ -218,12 +228,15 @@ class SqliteStore:
     def _settle(self, file: sqlite3.Connection, attached: Attached, token: str, settled: Sequence[Settled]) -> None:
         account = attached.scope.account
         with self._write(file):
-            try:
-                number, _ = _scope(file, attached)
-            except OtherGenerationError:
-                number = -1
+            # Of a scope that was forgotten meanwhile nothing is settled but an erasure, which ends every epoch.
+            number, is_now = file.execute(
+                "SELECT number, generation = ? FROM scopes WHERE account = ? AND activation = ?",
+                (attached.generation, *attached.scope),
+            ).fetchone() or (-1, False)
             doubted = self._clock() + self._doubt_seconds
             for who, then, digests in settled:
+                if not (is_now or then is Then.ERASED):
+                    continue
                 person = bytes.fromhex(who)
                 mine = (person, number, token)
                 match then:
@@ -304,9 +317,6 @@ class SqliteStore:
             try:
                 file.execute("PRAGMA journal_mode = WAL")
                 file.executescript(_SCHEMA)
-                if not self._is_swept:
-                    file.execute(_SWEEP)
-                    self._is_swept = True
             except sqlite3.Error:
                 file.close()
                 raise
@@ -344,15 +354,24 @@ class _Writing:
         self._store.counted(writes)
 
 
-def _scope(file: sqlite3.Connection, attached: Attached) -> tuple[int, float]:
-    """Its number and until when it is in doubt."""
+class _Found(NamedTuple):
+    """A scope in the file."""
+
+    number: int
+    epoch: int
+    """Counts how often it was forgotten."""
+    doubt: float
+    """Until when it is in doubt."""
+
+
+def _scope(file: sqlite3.Connection, attached: Attached) -> _Found:
     row = file.execute(
-        "SELECT number, doubt FROM scopes WHERE account = ? AND activation = ? AND generation = ?",
+        "SELECT number, epoch, doubt FROM scopes WHERE account = ? AND activation = ? AND generation = ?",
         (*attached.scope, attached.generation),
     ).fetchone()
     if row is None:
         raise OtherGenerationError
-    return int(row[0]), float(row[1])
+    return _Found(*row)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Made], found: Made | Exception) -> None:

@@ -8,8 +8,11 @@ Invariants:
 - A claim is one durable step before the request; a settlement is compared with the claim and set in one step after it.
   Whatever ends in between leaves the claim open, and an open claim means: not known.
 - Whoever meets another's open claim, or a doubt, writes no digests: two requests may be under way, in whatever order.
-- What was forgotten has another generation. A claim of an old generation is refused, its settlement changes nothing.
-- Every call ends within seconds, with an answer or with StateAwayError.
+- What was forgotten has another generation. A claim of an old generation is refused, its settlement changes nothing
+  but that an erasure is one of every generation.
+- Forgetting ends digests, and begins a doubt. Who is known stays known: a compacted topic has of those who left nothing
+  else that says so.
+- Every call ends within seconds, with an answer or with StateAwayError: within CALL_SECONDS, a file's first within 20.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ class Attached(NamedTuple):
 
     scope: Scope
     generation: str
-    """Another one after everything was forgotten."""
+    """Another one after all digests were forgotten."""
     salt: bytes
     """Of the hashes of people and values; another one where the store is another."""
     is_new: bool
@@ -114,7 +117,8 @@ class Store(Protocol):
         ...
 
     async def forget(self, attached: Attached, *, account: bool) -> Attached:
-        """Forgets all entries of the scope, and with `account` those of every other one of the account."""
+        """Forgets the digests of all entries of the scope, and with `account` those of every other one of the account;
+        whatever comes within the time of a doubt is not clean."""
         ...
 
     async def claim(self, attached: Attached, token: str, people: Sequence[Asked]) -> list[Last]:
@@ -126,7 +130,8 @@ class Store(Protocol):
         ...
 
     async def known(self, attached: Attached, people: Sequence[str]) -> list[bool]:
-        """Whether there is an entry of each: written, or claimed for it. Raises OtherGenerationError."""
+        """Whether there is an entry of each, of any generation: written, or claimed for it. Raises
+        OtherGenerationError."""
         ...
 
     async def probe(self) -> None:

@@ -241,6 +241,18 @@ async def test_a_partition_read_anew_although_it_was_read_makes_all_of_it_forgot
     assert one.sent == [ROW], "somebody reset its offsets"
 
 
+@pytest.mark.parametrize("part", [{"mapping": ""}, {}, {"lineage": "another"}])
+async def test_who_is_known_stays_so_where_nothing_else_is_believed(one: One, part: dict[str, str]) -> None:
+    await one.send(row())
+    after = one.anew(is_mirror=True)
+    after.assigned([Part(**part)])
+    assert await after.known([gone(), gone("ben")]) == [True, False], "a compacted topic has only that they are outside"
+    await one.send(row(), by=after)
+    assert one.sent == [ROW]
+    await one.send(gone(), by=after)
+    assert await after.known([gone()]) == [False]
+
+
 async def test_after_a_mirror_without_the_state_no_activation_of_the_account_is_believed(one: One) -> None:
     await one.send(row())
     mirror = one.anew("mirror", is_mirror=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from stream_sync.errors import StateAwayError
 from stream_sync.state.redis import RedisStore
 from stream_sync.state.sqlite import SqliteStore
 from stream_sync.state.store import (
+    DOUBT_SECONDS,
     Asked,
     Attached,
     Last,
@@ -23,6 +26,8 @@ from stream_sync.state.store import (
     Store,
     Then,
 )
+from tests.rig.jars import MissingToolError
+from tests.rig.redis import NoRedisError, RedisServer
 
 HAD = b"12345678"
 NEW = b"abcdefgh"
@@ -156,7 +161,7 @@ async def test_a_delete_that_was_overtaken_leaves_who_it_is_but_no_digests(one: 
     assert await one.last() == IN_DOUBT
 
 
-async def test_what_is_forgotten_is_nobodys_and_old_claims_are_refused(one: One) -> None:
+async def test_what_is_forgotten_leaves_who_is_known_and_old_claims_are_refused(one: One) -> None:
     other = await one.attach("silver")
     await one.wrote()
     await one.wrote(at=other)
@@ -169,13 +174,71 @@ async def test_what_is_forgotten_is_nobodys_and_old_claims_are_refused(one: One)
         await one.store.known(one.attached, [ANN])
     await one.settle("1", Then.WRITTEN, HAD)
     assert (await one.attach()).generation == forgotten.generation
-    assert await one.store.known(forgotten, [ANN]) == [False]
+    assert await one.store.known(forgotten, [ANN, BEN]) == [True, False]
     assert await one.last(forgotten) == IN_DOUBT, "a request of before may be under way"
     assert not await one.store.trusts(forgotten, lineage)
     assert await one.last(other) == Last(HAD, is_clean=True)
     await one.store.forget(forgotten, account=True)
     with pytest.raises(OtherGenerationError):
         await one.last(other)
+    assert await one.store.known(await one.attach("silver"), [ANN, BEN]) == [True, False]
+    assert await one.last(await one.attach("silver")) == IN_DOUBT
+
+
+@pytest.mark.parametrize("by", ["gold", "silver"])
+async def test_a_delete_erases_who_is_known_from_before_all_was_forgotten(one: One, by: str) -> None:
+    other = await one.attach("silver")
+    await one.wrote()
+    await one.wrote(who=BEN)
+    forgotten = await one.store.forget(one.attached, account=False)
+    at = forgotten if by == "gold" else other
+    await one.claim("1", at=at, alone=True)
+    await one.settle("1", Then.ERASED, at=at)
+    assert await one.store.known(forgotten, [ANN, BEN]) == [False, True]
+
+
+async def test_an_erasure_whose_scope_was_forgotten_meanwhile_is_whole(one: One) -> None:
+    await one.wrote()
+    await one.claim("1", alone=True)
+    await one.wrote(who=BEN)
+    forgotten = await one.store.forget(one.attached, account=False)
+    await one.claim("2", BEN, forgotten)
+    await one.settle("1", Then.ERASED)
+    assert await one.store.known(forgotten, [ANN, BEN]) == [False, True]
+
+
+async def test_digests_of_before_all_was_forgotten_never_count_again(one: One) -> None:
+    await one.wrote()
+    forgotten = await one.store.forget(one.attached, account=False)
+    await one.claim("1", at=forgotten)
+    await one.settle("1", Then.KEPT, at=forgotten)
+    file = one.store
+    if isinstance(file, SqliteStore):
+        file._clock = lambda: time.time() + 2 * DOUBT_SECONDS
+        assert await one.last(forgotten) == NOT_KNOWN
+    else:
+        assert (await one.last(forgotten)).digests is None
+
+
+async def test_a_server_that_started_anew_still_knows_who_was_written() -> None:
+    try:
+        server = RedisServer()
+    except (NoRedisError, MissingToolError) as error:
+        pytest.skip(str(error))
+    with server:
+        store, scope = RedisStore(server.url), Scope("account", "gold")
+        one = One(store, scope, await store.attach(scope, "check", doubt=False, take_over=True))
+        await one.wrote()
+        server.kill()
+        server.start()
+        with contextlib.suppress(StateAwayError):  # the connection of before
+            await store.probe()
+        with pytest.raises(OtherGenerationError):
+            await one.last()
+        one.attached = await one.attach(doubt=True)
+        assert await store.known(one.attached, [ANN, BEN]) == [True, False]
+        assert await one.last() == IN_DOUBT
+        await store.close()
 
 
 async def test_a_lineage_is_trusted_while_the_scope_is_what_it_was(one: One) -> None:
@@ -195,11 +258,14 @@ async def test_partitions_are_enrolled_until_all_is_forgotten(one: One) -> None:
 
 
 async def test_another_key_is_refused_or_begins_anew(one: One) -> None:
+    await one.wrote()
     with pytest.raises(OtherKeyError):
         await one.store.attach(one.scope, "other", doubt=False, take_over=False)
     anew = await one.store.attach(one.scope, "other", doubt=False, take_over=True)
     assert anew.is_new
     assert anew.salt != one.attached.salt
+    if isinstance(one.store, SqliteStore):
+        assert await one.store.known(anew, [ANN]) == [False], "the file is emptied; on Redis nobody has these hashes"
     with pytest.raises(OtherGenerationError):
         await one.claim("1")
     await one.store.attach(one.scope, "check", doubt=False, take_over=True)
