@@ -94,11 +94,9 @@ WARNINGS = (
     ),
     Code(
         "state_forgotten",
-        "the last-delivered state was lost, is older than what was delivered, or the topic is read once more: people "
-        "are sent whole; a mirror that needs it knows whom the store still has, and does not see the others leave "
-        "before they are sent again",
-        "nothing after `--from-start` or an accepted gap; else a [resync](resync.md) makes people known again, and "
-        "[who had left](state.md#who-left-a-segment) by then may stay; "
+        "the last-delivered state was lost, or is older than what was delivered: people are sent whole once more, and "
+        "a mirror that needs it does not see who left meanwhile, or leaves before they are sent again",
+        "a [resync](resync.md) makes people known again, and [who had left](state.md#who-left-a-segment) may stay; "
         "[when it is taken for lost](state.md#when-it-is-lost)",
     ),
 )

@@ -17,6 +17,11 @@ class Assignment(Acknowledgement, Protocol):
     position: int | None
 
     @property
+    def committed(self) -> object | None:
+        """What is committed; None where it is read from its beginning, whatever was committed."""
+        ...
+
+    @property
     def whole_until(self) -> int: ...
     @property
     def progress(self) -> Progress: ...

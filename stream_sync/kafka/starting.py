@@ -51,6 +51,8 @@ def starts(
         )
         raise HaltError("offset_lost", message)
     if committed is None or lost or from_start:
-        again = Progress(whole_until=high, mapping=kept.mapping, route=kept.route, deletes=kept.deletes)
+        again = Progress(
+            whole_until=high, mapping=kept.mapping, route=kept.route, deletes=kept.deletes, lineage=kept.lineage
+        )
         return Start(partition, low, None, again)
     return Start(partition, committed, committed, kept)

@@ -4,7 +4,8 @@ Invariants:
 - Nothing is sent without a claim. Only an answer of the destination makes a digest known.
 - A write that is left short keeps the whole row beside what is sent, for somebody who must be created.
 - Before the first claim after partitions came, it is known whether the state is as old as what they committed: if not,
-  all values of the activation are forgotten, and after a mirror those of its account; who is known stays known.
+  everything of the activation is forgotten, and after a mirror everything of its account. Where the topic is only read
+  once more, who is known stays known.
 - To the store people and values are keyed hashes: of the store's salt, `state.key`, the account, the identifier.
 """
 
@@ -70,6 +71,8 @@ class Assignment(Protocol):
     revoked: bool
 
     @property
+    def committed(self) -> object | None: ...
+    @property
     def progress(self) -> Progress: ...
 
 
@@ -129,7 +132,7 @@ class LastDelivered:
                 lineage, was_run = "", False
             if not lineage and not was_run:
                 each.progress.lineage = NOTHING_SENT
-            came.append(_Came(each, lineage, was_run))
+            came.append(_Came(each, lineage, was_run, is_anew=each.committed is None))
         self._unproven = [each for each in self._unproven if not each.assignment.revoked] + came
 
     @property
@@ -348,20 +351,23 @@ class LastDelivered:
 
     async def _prove(self, attached: Attached, came: Sequence[_Came]) -> Attached:
         enrolled = await self._store.enrol(attached, [each.assignment.partition for each in came])
-        doubtful = []
+        lost, anew = [], []
         for each in came:
             if each.lineage:
-                is_good = await self._store.trusts(attached, each.lineage)
+                is_trusted = await self._store.trusts(attached, each.lineage)
             else:  # a partition that nobody ever read, or one whose commits were made without the state
-                is_good = not each.was_run and each.assignment.partition not in enrolled
-            if not is_good:
-                doubtful.append(each)
-        if not doubtful:
+                is_trusted = not each.was_run and each.assignment.partition not in enrolled
+            if not is_trusted:
+                lost.append(each)
+            elif each.lineage and each.is_anew:
+                anew.append(each)
+        if not lost and not anew:
             return attached
-        was_run = any(each.was_run for each in doubtful)
-        if self._subject.is_mirror or any(each.lineage for each in doubtful):
+        if lost and (self._subject.is_mirror or any(each.lineage for each in lost)):
             self._warn("state_forgotten", "")
-        forgotten = await self._store.forget(attached, account=self._subject.is_mirror and was_run)
+        is_whole_account = self._subject.is_mirror and any(each.was_run for each in lost)
+        # Whom it knew without the last deletes is not known: somebody else may have made the person anew.
+        forgotten = await self._store.forget(attached, account=is_whole_account, keep_known=not lost)
         await self._store.enrol(forgotten, [each.partition for each in self._assigned if not each.revoked])
         return forgotten
 
@@ -380,6 +386,8 @@ class _Came(NamedTuple):
     assignment: Assignment
     lineage: str
     was_run: bool
+    is_anew: bool
+    """Whether it is read from its beginning once more: all is to be sent."""
 
 
 class _Claim:

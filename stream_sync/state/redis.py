@@ -90,11 +90,12 @@ class RedisStore:
         known = await self._do(self._enrol, (), _name(attached.scope), attached.generation, text)
         return frozenset(map(int, known.split()))
 
-    async def forget(self, attached: Attached, *, account: bool) -> Attached:
+    async def forget(self, attached: Attached, *, account: bool, keep_known: bool) -> Attached:
         """See `Store.forget`."""
         generation, scope = secrets.token_hex(8), attached.scope
         every = f"{scope.account}:" if account else ""
-        await self._do(self._forget, (), _name(scope), generation, self._doubt_seconds, every)
+        arguments = (_name(scope), generation, self._doubt_seconds, every, int(keep_known))
+        await self._do(self._forget, (), *arguments)
         return attached._replace(generation=generation, is_new=False)
 
     async def claim(self, attached: Attached, token: str, people: Sequence[Asked]) -> list[Last]:

@@ -3,7 +3,8 @@
 Invariants:
 - A script is atomic, and looks first whether the server is still the run that the state was written under.
 - KEYS: the store's own hash, then a hash for each person. A person's hash has a field for each activation.
-- An entry of another generation says that the person is known, and until when there is doubt; its digests never count.
+- An entry of another generation says until when there is doubt and, where the generation was kept, that the person is
+  known; its digests never count.
 - What a script refuses is an error reply: OTHERKEY, OTHERGENERATION.
 """
 
@@ -20,7 +21,7 @@ local function drop(prefix)
     if string.sub(field, 1, #prefix) == prefix then redis.call('HDEL', store, field) end
   end
 end
-if redis.call('HGET', store, 'run') ~= run then drop('g:') drop('p:') end
+if redis.call('HGET', store, 'run') ~= run then drop('g:') drop('k:') drop('p:') end
 local function is_now(scope, generation)
   return redis.call('HGET', store, 'g:' .. scope) == generation
 end
@@ -33,7 +34,8 @@ local function read(person, scope, generation)
   if not text then return nil end
   local digests, is_now = nil, string.sub(text, 1, 16) == generation
   if is_now and string.sub(text, 43, 43) == 'd' then digests = string.sub(text, 44) end
-  return {string.sub(text, 17, 32), tonumber(string.sub(text, 33, 42)), digests, is_now}
+  local of = string.sub(text, 1, 16)
+  return {string.sub(text, 17, 32), tonumber(string.sub(text, 33, 42)), digests or false, is_now, of}
 end
 local function write(person, scope, generation, claim, doubt, digests)
   local rest = digests and ('d' .. digests) or '?'
@@ -82,14 +84,20 @@ return known
 FORGET = (
     _COMMON
     + """
-local scope, generation, doubt, account = unpack(ARGV)
+local scope, generation, doubt, account, keep_known = unpack(ARGV)
+local was, kept = redis.call('HGET', store, 'g:' .. scope), redis.call('HGET', store, 'k:' .. scope) or ''
 if account ~= '' then
   for _, field in ipairs(redis.call('HKEYS', store)) do
     if string.sub(field, 1, #account + 2) == 'g:' .. account then
       redis.call('HSET', store, 'd:' .. string.sub(field, 3), now + tonumber(doubt))
     end
   end
-  drop('g:' .. account) drop('p:' .. account)
+  drop('g:' .. account) drop('k:' .. account) drop('p:' .. account)
+end
+if keep_known == '1' and was then
+  redis.call('HSET', store, 'k:' .. scope, kept .. ' ' .. was)
+else
+  redis.call('HDEL', store, 'k:' .. scope)
 end
 redis.call('HSET', store, 'run', run, 'g:' .. scope, generation, 'd:' .. scope, now + tonumber(doubt))
 redis.call('HDEL', store, 'p:' .. scope)
@@ -150,7 +158,11 @@ KNOWN = (
     + """
 if not is_now(ARGV[1], ARGV[2]) then return redis.error_reply('OTHERGENERATION') end
 local found = {}
-for i = 2, #KEYS do found[i - 1] = read(KEYS[i], ARGV[1], ARGV[2]) and 1 or 0 end
+local kept = redis.call('HGET', store, 'k:' .. ARGV[1]) or ''
+for i = 2, #KEYS do
+  local entry = read(KEYS[i], ARGV[1], ARGV[2])
+  found[i - 1] = entry and (entry[4] or string.find(kept, entry[5], 1, true)) and 1 or 0
+end
 return found
 """
 )

@@ -5,7 +5,7 @@ Invariants:
 - Every process that attaches has a session, which counts its writes in the file. A commit's metadata names session and
   count, so that a file that was restored, or lost its last writes, is found out.
 - A claim is on the disk (`synchronous=FULL`) before it is answered.
-- A scope's entries are of an epoch: those of an earlier one say who is known, no more. One row a person and scope.
+- A scope's entries are of an epoch: those of an earlier one say who is known at most. One row a person and scope.
 """
 
 from __future__ import annotations
@@ -49,13 +49,16 @@ CREATE TABLE IF NOT EXISTS store (name TEXT PRIMARY KEY, value BLOB NOT NULL) WI
 CREATE TABLE IF NOT EXISTS sessions (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
   writes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS scopes (number INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL,
-  activation TEXT NOT NULL, generation TEXT NOT NULL, epoch INTEGER NOT NULL, doubt REAL NOT NULL,
-  partitions TEXT NOT NULL, UNIQUE (account, activation));
+  activation TEXT NOT NULL, generation TEXT NOT NULL, epoch INTEGER NOT NULL, known INTEGER NOT NULL,
+  doubt REAL NOT NULL, partitions TEXT NOT NULL, UNIQUE (account, activation));
 CREATE TABLE IF NOT EXISTS people (person BLOB NOT NULL, scope INTEGER NOT NULL, epoch INTEGER NOT NULL, claim TEXT,
   doubt REAL NOT NULL, digests BLOB, PRIMARY KEY (person, scope)) WITHOUT ROWID;
 """
 _OLD_SESSIONS = "DELETE FROM sessions WHERE number <= (SELECT max(number) FROM sessions) - ?"
-_FORGET = "UPDATE scopes SET generation = ?, epoch = epoch + 1, doubt = ?, partitions = '' WHERE "
+_FORGET = (
+    "UPDATE scopes SET generation = ?, known = CASE WHEN ? THEN known ELSE epoch + 1 END, epoch = epoch + 1, "
+    "doubt = ?, partitions = '' WHERE "
+)
 _CLAIM = (
     "INSERT INTO people (person, scope, epoch, claim, doubt) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
     "digests = CASE WHEN epoch = excluded.epoch THEN digests END, "
@@ -120,7 +123,7 @@ class SqliteStore:
 
         return await self._do(enrol)
 
-    async def forget(self, attached: Attached, *, account: bool) -> Attached:
+    async def forget(self, attached: Attached, *, account: bool, keep_known: bool) -> Attached:
         """See `Store.forget`."""
 
         def forget(file: sqlite3.Connection) -> Attached:
@@ -129,8 +132,9 @@ class SqliteStore:
             with self._write(file):
                 if account:
                     others = _FORGET + "account = ? AND activation != ?"
-                    file.execute(others, (secrets.token_hex(8), until, *scope))
-                forgotten = file.execute(_FORGET + "account = ? AND activation = ?", (generation, until, *scope))
+                    file.execute(others, (secrets.token_hex(8), False, until, *scope))
+                mine = _FORGET + "account = ? AND activation = ?"
+                forgotten = file.execute(mine, (generation, keep_known, until, *scope))
                 if forgotten.rowcount == 0:  # the file is another
                     generation = self._add(file, scope, until)
             return attached._replace(generation=generation, is_new=False)
@@ -149,9 +153,10 @@ class SqliteStore:
         """See `Store.known`."""
 
         def known(file: sqlite3.Connection) -> list[bool]:
-            number = _scope(file, attached).number
-            find = "SELECT 1 FROM people WHERE person = ? AND scope = ?"
-            return [file.execute(find, (bytes.fromhex(who), number)).fetchone() is not None for who in people]
+            scope = _scope(file, attached)
+            find = "SELECT 1 FROM people WHERE person = ? AND scope = ? AND epoch >= ?"
+            asked = ((bytes.fromhex(who), scope.number, scope.known) for who in people)
+            return [file.execute(find, each).fetchone() is not None for each in asked]
 
         return await self._do(known)
 
@@ -193,7 +198,8 @@ class SqliteStore:
     def _add(file: sqlite3.Connection, scope: Scope, doubt: float) -> str:
         generation = secrets.token_hex(8)
         add = (
-            "INSERT INTO scopes (account, activation, generation, epoch, doubt, partitions) VALUES (?, ?, ?, 0, ?, '')"
+            "INSERT INTO scopes (account, activation, generation, epoch, known, doubt, partitions) "
+            "VALUES (?, ?, ?, 0, 0, ?, '')"
         )
         file.execute(add, (*scope, generation, doubt))
         return generation
@@ -202,7 +208,7 @@ class SqliteStore:
         now = self._clock()
         found = []
         with self._write(file, durable=True):
-            number, epoch, scope_doubt = _scope(file, attached)
+            number, epoch, _, scope_doubt = _scope(file, attached)
             for who, alone in people:
                 person = bytes.fromhex(who)
                 if alone:
@@ -360,13 +366,15 @@ class _Found(NamedTuple):
     number: int
     epoch: int
     """Counts how often it was forgotten."""
+    known: int
+    """The first epoch whose entries say who is known."""
     doubt: float
     """Until when it is in doubt."""
 
 
 def _scope(file: sqlite3.Connection, attached: Attached) -> _Found:
     row = file.execute(
-        "SELECT number, epoch, doubt FROM scopes WHERE account = ? AND activation = ? AND generation = ?",
+        "SELECT number, epoch, known, doubt FROM scopes WHERE account = ? AND activation = ? AND generation = ?",
         (*attached.scope, attached.generation),
     ).fetchone()
     if row is None:

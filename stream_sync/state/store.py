@@ -116,9 +116,9 @@ class Store(Protocol):
         """Notes partitions that are delivered under this state; which were noted before."""
         ...
 
-    async def forget(self, attached: Attached, *, account: bool) -> Attached:
+    async def forget(self, attached: Attached, *, account: bool, keep_known: bool) -> Attached:
         """Forgets the digests of all entries of the scope, and with `account` those of every other one of the account;
-        whatever comes within the time of a doubt is not clean."""
+        whatever comes within the time of a doubt is not clean. Who is known is forgotten, too, but for `keep_known`."""
         ...
 
     async def claim(self, attached: Attached, token: str, people: Sequence[Asked]) -> list[Last]:

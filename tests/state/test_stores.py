@@ -167,7 +167,7 @@ async def test_what_is_forgotten_leaves_who_is_known_and_old_claims_are_refused(
     await one.wrote(at=other)
     lineage = one.store.lineage(one.attached)
     await one.claim("1")
-    forgotten = await one.store.forget(one.attached, account=False)
+    forgotten = await one.store.forget(one.attached, account=False, keep_known=True)
     with pytest.raises(OtherGenerationError):
         await one.claim("2")
     with pytest.raises(OtherGenerationError):
@@ -178,10 +178,10 @@ async def test_what_is_forgotten_leaves_who_is_known_and_old_claims_are_refused(
     assert await one.last(forgotten) == IN_DOUBT, "a request of before may be under way"
     assert not await one.store.trusts(forgotten, lineage)
     assert await one.last(other) == Last(HAD, is_clean=True)
-    await one.store.forget(forgotten, account=True)
+    await one.store.forget(forgotten, account=True, keep_known=True)
     with pytest.raises(OtherGenerationError):
         await one.last(other)
-    assert await one.store.known(await one.attach("silver"), [ANN, BEN]) == [True, False]
+    assert await one.store.known(await one.attach("silver"), [ANN, BEN]) == [False, False]
     assert await one.last(await one.attach("silver")) == IN_DOUBT
 
 
@@ -190,7 +190,7 @@ async def test_a_delete_erases_who_is_known_from_before_all_was_forgotten(one: O
     other = await one.attach("silver")
     await one.wrote()
     await one.wrote(who=BEN)
-    forgotten = await one.store.forget(one.attached, account=False)
+    forgotten = await one.store.forget(one.attached, account=False, keep_known=True)
     at = forgotten if by == "gold" else other
     await one.claim("1", at=at, alone=True)
     await one.settle("1", Then.ERASED, at=at)
@@ -201,7 +201,7 @@ async def test_an_erasure_whose_scope_was_forgotten_meanwhile_is_whole(one: One)
     await one.wrote()
     await one.claim("1", alone=True)
     await one.wrote(who=BEN)
-    forgotten = await one.store.forget(one.attached, account=False)
+    forgotten = await one.store.forget(one.attached, account=False, keep_known=True)
     await one.claim("2", BEN, forgotten)
     await one.settle("1", Then.ERASED)
     assert await one.store.known(forgotten, [ANN, BEN]) == [False, True]
@@ -209,7 +209,7 @@ async def test_an_erasure_whose_scope_was_forgotten_meanwhile_is_whole(one: One)
 
 async def test_digests_of_before_all_was_forgotten_never_count_again(one: One) -> None:
     await one.wrote()
-    forgotten = await one.store.forget(one.attached, account=False)
+    forgotten = await one.store.forget(one.attached, account=False, keep_known=True)
     await one.claim("1", at=forgotten)
     await one.settle("1", Then.KEPT, at=forgotten)
     file = one.store
@@ -220,7 +220,19 @@ async def test_digests_of_before_all_was_forgotten_never_count_again(one: One) -
         assert (await one.last(forgotten)).digests is None
 
 
-async def test_a_server_that_started_anew_still_knows_who_was_written() -> None:
+async def test_who_is_known_is_forgotten_where_the_last_deletes_may_be_lost(one: One) -> None:
+    await one.wrote()
+    forgotten = await one.store.forget(one.attached, account=False, keep_known=True)
+    forgotten = await one.store.forget(forgotten, account=False, keep_known=True)
+    assert await one.store.known(forgotten, [ANN]) == [True]
+    forgotten = await one.store.forget(forgotten, account=False, keep_known=False)
+    assert await one.store.known(forgotten, [ANN]) == [False]
+    await one.wrote(who=BEN, at=forgotten)
+    again = await one.store.forget(forgotten, account=False, keep_known=True)
+    assert await one.store.known(again, [ANN, BEN]) == [False, True]
+
+
+async def test_a_server_that_started_anew_knows_nobody() -> None:
     try:
         server = RedisServer()
     except (NoRedisError, MissingToolError) as error:
@@ -236,7 +248,7 @@ async def test_a_server_that_started_anew_still_knows_who_was_written() -> None:
         with pytest.raises(OtherGenerationError):
             await one.last()
         one.attached = await one.attach(doubt=True)
-        assert await store.known(one.attached, [ANN, BEN]) == [True, False]
+        assert await store.known(one.attached, [ANN, BEN]) == [False, False]
         assert await one.last() == IN_DOUBT
         await store.close()
 
@@ -254,7 +266,9 @@ async def test_partitions_are_enrolled_until_all_is_forgotten(one: One) -> None:
     assert await one.store.enrol(one.attached, [0, 3]) == frozenset()
     assert await one.store.enrol(one.attached, [3, 4]) == {0, 3}
     assert await one.store.enrol(one.attached, []) == {0, 3, 4}
-    assert await one.store.enrol(await one.store.forget(one.attached, account=False), []) == frozenset()
+    assert (
+        await one.store.enrol(await one.store.forget(one.attached, account=False, keep_known=True), []) == frozenset()
+    )
 
 
 async def test_another_key_is_refused_or_begins_anew(one: One) -> None:
