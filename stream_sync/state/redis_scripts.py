@@ -26,26 +26,54 @@ local function is_now(scope, generation)
   return redis.call('HGET', store, 'g:' .. scope) == generation
 end
 """
-# An entry: generation (16) claim (16, '-' = none) doubt (10 digits) 'd' and the digests, or '?'.
+# An entry: generation (16) claim (16, '-' = none) doubt (10 digits) mark digests. The mark: 'd' digests follow, '?'
+# they are not known; 'D' and '!' the same of who was claimed alone.
 _ENTRY = """
 local none = string.rep('-', 16)
 local function read(person, scope, generation)
   local text = redis.call('HGET', person, scope)
   if not text then return nil end
-  local digests, is_now = nil, string.sub(text, 1, 16) == generation
-  if is_now and string.sub(text, 43, 43) == 'd' then digests = string.sub(text, 44) end
-  local of = string.sub(text, 1, 16)
-  return {string.sub(text, 17, 32), tonumber(string.sub(text, 33, 42)), digests or false, is_now, of}
+  local mark = string.sub(text, 43, 43)
+  local entry = {claim = string.sub(text, 17, 32), doubt = tonumber(string.sub(text, 33, 42))}
+  entry.of = string.sub(text, 1, 16)
+  entry.is_now = entry.of == generation
+  entry.alone = mark == 'D' or mark == '!'
+  if entry.is_now and (mark == 'd' or mark == 'D') then entry.digests = string.sub(text, 44) end
+  return entry
 end
-local function write(person, scope, generation, claim, doubt, digests)
-  local rest = digests and ('d' .. digests) or '?'
+local function write(person, scope, generation, claim, doubt, alone, digests)
+  local rest = digests and ((alone and 'D' or 'd') .. digests) or (alone and '!' or '?')
   redis.call('HSET', person, scope, generation .. claim .. string.format('%010d', doubt) .. rest)
 end
-local function erase_others(person, scope)
-  local account = string.sub(scope, 1, string.find(scope, ':', 1, true))
+local function account_of(scope) return string.sub(scope, 1, string.find(scope, ':', 1, true)) end
+local function others(person, scope)
+  local account, found = account_of(scope), {}
   for _, field in ipairs(redis.call('HKEYS', person)) do
-    if field ~= scope and string.sub(field, 1, #account) == account then redis.call('HDEL', person, field) end
+    if field ~= scope and string.sub(field, 1, #account) == account then found[#found + 1] = field end
   end
+  return found
+end
+local function raise(field, till)
+  if tonumber(redis.call('HGET', store, field) or 0) < till then redis.call('HSET', store, field, till) end
+end
+-- What may still come of a removed entry is a doubt of its scope; of a claim alone, one of all scopes of the account.
+local function remove(person, scope, token, doubted)
+  local entry = read(person, scope, '')
+  if not entry then return end
+  redis.call('HDEL', person, scope)
+  local till = entry.doubt
+  if entry.claim ~= none and entry.claim ~= token then till = doubted end
+  if till <= now then return end
+  raise('d:' .. scope, till)
+  if entry.alone then
+    local prefix = 'd:' .. account_of(scope)
+    for _, field in ipairs(redis.call('HKEYS', store)) do
+      if string.sub(field, 1, #prefix) == prefix then raise(field, till) end
+    end
+  end
+end
+local function remove_others(person, scope, token, doubted)
+  for _, field in ipairs(others(person, scope)) do remove(person, field, token, doubted) end
 end
 """
 ATTACH = (
@@ -109,15 +137,23 @@ CLAIM = (
     + """
 local scope, generation, token, doubt_seconds, alone = unpack(ARGV)
 if not is_now(scope, generation) then return redis.error_reply('OTHERGENERATION') end
-local scope_doubt = tonumber(redis.call('HGET', store, 'd:' .. scope) or now + tonumber(doubt_seconds))
+local doubted = now + tonumber(doubt_seconds)
+for i = 2, #KEYS do
+  if string.sub(alone, i - 1, i - 1) == '1' then remove_others(KEYS[i], scope, token, doubted) end
+end
+local scope_doubt = tonumber(redis.call('HGET', store, 'd:' .. scope) or doubted)
 local found = {}
 for i = 2, #KEYS do
   local person = KEYS[i]
-  if string.sub(alone, i - 1, i - 1) == '1' then erase_others(person, scope) end
-  local entry = read(person, scope, generation) or {none, 0, nil}
-  local doubt, digests = entry[2], entry[3]
-  if entry[1] ~= none and entry[1] ~= token then doubt, digests = now + tonumber(doubt_seconds), nil end
-  write(person, scope, generation, token, doubt, digests)
+  local entry = read(person, scope, generation) or {claim = none, doubt = 0}
+  local doubt, digests = entry.doubt, entry.digests
+  if entry.claim ~= none and entry.claim ~= token then doubt, digests = doubted, nil end
+  local is_alone = string.sub(alone, i - 1, i - 1) == '1' or (entry.alone and doubt > now)
+  for _, field in ipairs(others(person, scope)) do
+    local other = read(person, field, '')
+    if other.alone then doubt = math.max(doubt, other.claim == none and other.doubt or doubted) end
+  end
+  write(person, scope, generation, token, doubt, is_alone, digests)
   local is_clean = math.max(doubt, scope_doubt) <= now
   found[i - 1] = (is_clean and '1' or '0') .. ((is_clean and digests) and ('d' .. digests) or '?')
 end
@@ -135,19 +171,19 @@ for i = 2, #KEYS do
   local person, ending, digests = KEYS[i], ARGV[2 * i + 1], ARGV[2 * i + 2]
   local entry = read(person, scope, generation)
   if ending == 'erased' then
-    erase_others(person, scope)
-    if entry and entry[1] ~= token then
-      write(person, scope, generation, entry[1], doubted, nil)
+    remove_others(person, scope, token, doubted)
+    if entry and entry.claim ~= token then
+      write(person, scope, generation, entry.claim, doubted, entry.alone, nil)
     else
-      redis.call('HDEL', person, scope)
+      remove(person, scope, token, doubted)
     end
-  elseif is_mine and entry and entry[4] and entry[1] == token then
-    local doubt = entry[2]
-    if ending == 'kept' then write(person, scope, generation, none, doubt, entry[3])
-    elseif ending == 'written' then write(person, scope, generation, none, doubt, digests)
-    elseif ending == 'unknown' then write(person, scope, generation, none, doubt, nil)
-    elseif ending == 'doubted' then write(person, scope, generation, none, doubted, nil)
-    elseif ending == 'nobody' then redis.call('HDEL', person, scope) end
+  elseif is_mine and entry and entry.is_now and entry.claim == token then
+    local doubt, alone = entry.doubt, entry.alone
+    if ending == 'kept' then write(person, scope, generation, none, doubt, alone, entry.digests)
+    elseif ending == 'written' then write(person, scope, generation, none, doubt, alone, digests)
+    elseif ending == 'unknown' then write(person, scope, generation, none, doubt, alone, nil)
+    elseif ending == 'doubted' then write(person, scope, generation, none, doubted, alone, nil)
+    elseif ending == 'nobody' then remove(person, scope, token, doubted) end
   end
 end
 """
@@ -161,7 +197,7 @@ local found = {}
 local kept = redis.call('HGET', store, 'k:' .. ARGV[1]) or ''
 for i = 2, #KEYS do
   local entry = read(KEYS[i], ARGV[1], ARGV[2])
-  found[i - 1] = entry and (entry[4] or string.find(kept, entry[5], 1, true)) and 1 or 0
+  found[i - 1] = entry and (entry.is_now or string.find(kept, entry.of, 1, true)) and 1 or 0
 end
 return found
 """

@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS scopes (number INTEGER PRIMARY KEY AUTOINCREMENT, acc
   activation TEXT NOT NULL, generation TEXT NOT NULL, epoch INTEGER NOT NULL, known INTEGER NOT NULL,
   doubt REAL NOT NULL, partitions TEXT NOT NULL, UNIQUE (account, activation));
 CREATE TABLE IF NOT EXISTS people (person BLOB NOT NULL, scope INTEGER NOT NULL, epoch INTEGER NOT NULL, claim TEXT,
-  doubt REAL NOT NULL, digests BLOB, PRIMARY KEY (person, scope)) WITHOUT ROWID;
+  doubt REAL NOT NULL, alone INTEGER NOT NULL, digests BLOB, PRIMARY KEY (person, scope)) WITHOUT ROWID;
 """
 _OLD_SESSIONS = "DELETE FROM sessions WHERE number <= (SELECT max(number) FROM sessions) - ?"
 _FORGET = (
@@ -60,10 +60,11 @@ _FORGET = (
     "doubt = ?, partitions = '' WHERE "
 )
 _CLAIM = (
-    "INSERT INTO people (person, scope, epoch, claim, doubt) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-    "digests = CASE WHEN epoch = excluded.epoch THEN digests END, "
-    "epoch = excluded.epoch, claim = excluded.claim, doubt = excluded.doubt"
+    "INSERT INTO people (person, scope, epoch, claim, doubt, alone) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET digests = CASE WHEN epoch = excluded.epoch THEN digests END, "
+    "epoch = excluded.epoch, claim = excluded.claim, doubt = excluded.doubt, alone = excluded.alone"
 )
+_OTHERS = "person = ? AND scope IN (SELECT number FROM scopes WHERE account = ? AND number != ?)"
 _END = (
     "UPDATE people SET claim = NULL, digests = {digests}, doubt = {doubt} WHERE person = ? AND scope = ? AND claim = ?"
 )
@@ -208,28 +209,51 @@ class SqliteStore:
         now = self._clock()
         found = []
         with self._write(file, durable=True):
-            number, epoch, _, scope_doubt = _scope(file, attached)
+            number, account = _scope(file, attached).number, attached.scope.account
+            for who, alone in people:
+                if alone:
+                    self._remove(file, account, token, _OTHERS, (bytes.fromhex(who), account, number))
+            _, epoch, _, scope_doubt = _scope(file, attached)
             for who, alone in people:
                 person = bytes.fromhex(who)
-                if alone:
-                    file.execute(
-                        "DELETE FROM people WHERE person = ? AND scope IN "
-                        "(SELECT number FROM scopes WHERE account = ? AND number != ?)",
-                        (person, attached.scope.account, number),
-                    )
                 entry = file.execute(
-                    "SELECT claim, doubt, CASE WHEN epoch = ? THEN digests END FROM people "
+                    "SELECT claim, doubt, alone, CASE WHEN epoch = ? THEN digests END FROM people "
                     "WHERE person = ? AND scope = ?",
                     (epoch, person, number),
                 ).fetchone()
-                claim, doubt, digests = entry or (None, 0.0, None)
+                claim, doubt, was_alone, digests = entry or (None, 0.0, False, None)
                 if claim is not None and claim != token:
                     doubt, digests = now + self._doubt_seconds, None
                     file.execute(_END.format(digests="NULL", doubt="?"), (doubt, person, number, claim))
-                file.execute(_CLAIM, (person, number, epoch, token, doubt))
+                is_alone = alone or (was_alone and doubt > now)
+                doubt = max(doubt, self._alone_until(file, account, number, person))
+                file.execute(_CLAIM, (person, number, epoch, token, doubt, is_alone))
                 is_clean = max(doubt, scope_doubt) <= now
                 found.append(Last(digests if is_clean else None, is_clean))
         return found
+
+    def _remove(
+        self, file: sqlite3.Connection, account: str, token: str, where: str, which: Sequence[bytes | str | int]
+    ) -> None:
+        """Removes entries; what may still come of them is a doubt of their scopes from now on."""
+        now = self._clock()
+        removed = f"DELETE FROM people WHERE {where} RETURNING scope, claim, doubt, alone"  # noqa: S608  our own texts
+        for number, claim, doubt, alone in file.execute(removed, which).fetchall():
+            until = doubt if claim in (None, token) else now + self._doubt_seconds
+            if until > now:
+                file.execute(
+                    "UPDATE scopes SET doubt = max(doubt, ?) WHERE account = ? AND (number = ? OR ?)",
+                    (until, account, number, alone),
+                )
+
+    def _alone_until(self, file: sqlite3.Connection, account: str, number: int, person: bytes) -> float:
+        """Until when a request may be under way that deletes the person for another scope."""
+        found = file.execute(
+            f"SELECT claim, doubt FROM people WHERE {_OTHERS} AND alone",  # noqa: S608  our own text
+            (person, account, number),
+        )
+        still = self._clock() + self._doubt_seconds
+        return max((doubt if claim is None else still for claim, doubt in found), default=0.0)
 
     def _settle(self, file: sqlite3.Connection, attached: Attached, token: str, settled: Sequence[Settled]) -> None:
         account = attached.scope.account
@@ -255,14 +279,11 @@ class SqliteStore:
                     case Then.DOUBTED:
                         file.execute(_END.format(digests="NULL", doubt="?"), (doubted, *mine))
                     case Then.NOBODY:
-                        file.execute("DELETE FROM people WHERE person = ? AND scope = ? AND claim = ?", mine)
+                        self._remove(file, account, token, "person = ? AND scope = ? AND claim = ?", mine)
                     case Then.ERASED:
                         # Somebody else claimed the person of this scope meanwhile: they stay known, with no digests.
-                        file.execute(
-                            "DELETE FROM people WHERE person = ? AND scope IN (SELECT number FROM scopes WHERE "
-                            "account = ?) AND NOT (scope = ? AND claim IS NOT ?)",
-                            (person, account, number, token),
-                        )
+                        self._remove(file, account, token, _OTHERS, (person, account, number))
+                        self._remove(file, account, token, "person = ? AND scope = ? AND claim IS ?", mine)
                         file.execute(
                             "UPDATE people SET digests = NULL, doubt = ? WHERE person = ? AND scope = ?",
                             (doubted, person, number),

@@ -8,6 +8,9 @@ Invariants:
 - A claim is one durable step before the request; a settlement is compared with the claim and set in one step after it.
   Whatever ends in between leaves the claim open, and an open claim means: not known.
 - Whoever meets another's open claim, or a doubt, writes no digests: two requests may be under way, in whatever order.
+- A claim alone is met by every other scope of the account: while it is open, or a doubt, they write no digests of the
+  person. Where an entry is removed of which something may still come, its scope is in doubt as long; where that was
+  claimed alone, all of the account are.
 - What was forgotten has another generation. A claim of an old generation is refused, its settlement changes nothing
   but that an erasure is one of every generation.
 - Forgetting ends digests, and begins a doubt. Who is known stays known: a compacted topic has of those who left nothing
@@ -47,7 +50,8 @@ class Attached(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A person to be claimed. `alone`: what every other activation knew of them at this account ends here."""
+    """A person to be claimed. `alone`: what every other activation knew of them at this account ends here, and they
+    note nothing of the person while the claim is open."""
 
     person: str
     alone: bool = False

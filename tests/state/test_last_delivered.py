@@ -152,6 +152,22 @@ async def test_after_an_answer_that_was_lost_nothing_is_believed_for_ten_minutes
         assert await one.send(row()) == [UNCHANGED]
 
 
+@pytest.mark.parametrize("between", ["delete", "unknown"])
+async def test_the_ten_minutes_outlast_a_delete_and_the_word_that_nobody_is_there(one: One, between: str) -> None:
+    await one.send(row())
+    one.answers = [Retry("timeout")]
+    await one.send(row(ltv=2))
+    one.answers = [DELIVERED if between == "delete" else Ignored("unknown_person")]
+    await one.send(gone() if between == "delete" else row())
+    assert await one.last.known([gone()]) == [False]
+    for _ in range(2):
+        await one.send(row())
+        assert one.sent == [ROW], "the lost one may come after it"
+    one.now += 601
+    await one.send(row())
+    assert await one.send(row()) == [UNCHANGED]
+
+
 async def test_changes_are_sent_as_they_are_and_known_where_the_rest_was(one: One) -> None:
     delta = Intent("update", "ann", "external_id", {"ltv": 2}, whole=False, older=ROW)
     await one.send(delta)

@@ -149,7 +149,8 @@ async def test_a_delete_erases_the_person_for_every_activation_of_the_account(on
     await one.settle("1", Then.ERASED)
     await one.settle("2", Then.WRITTEN, HAD, at=other)
     assert await one.store.known(one.attached, [ANN]) == [False]
-    assert await one.last(other) == NOT_KNOWN, "a write beside the delete came before it, perhaps"
+    assert await one.last(other) == IN_DOUBT, "a write beside the delete came before it, perhaps, or is to come"
+    assert await one.last() == NOT_KNOWN, "nothing of this one may still come"
 
 
 async def test_a_delete_that_was_overtaken_leaves_who_it_is_but_no_digests(one: One) -> None:
@@ -159,6 +160,61 @@ async def test_a_delete_that_was_overtaken_leaves_who_it_is_but_no_digests(one: 
     await one.settle("1", Then.ERASED)
     assert await one.store.known(one.attached, [ANN]) == [True]
     assert await one.last() == IN_DOUBT
+
+
+@pytest.mark.parametrize("then", [Then.ERASED, Then.NOBODY])
+async def test_what_may_still_come_of_who_is_removed_is_a_doubt_of_the_scope(one: One, then: Then) -> None:
+    await one.claim("1")
+    await one.settle("1", Then.DOUBTED)
+    await one.claim("2", alone=then is Then.ERASED)
+    await one.settle("2", then)
+    assert await one.store.known(one.attached, [ANN]) == [False], "the erasure is whole"
+    assert await one.claim("3") == IN_DOUBT, "the first may come after this"
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_what_may_still_come_of_another_activations_entry_is_a_doubt_of_its_scope(
+    one: One, is_open: bool
+) -> None:
+    other = await one.attach("silver")
+    await one.claim("1", at=other)
+    if not is_open:
+        await one.settle("1", Then.DOUBTED, at=other)
+    await one.claim("2", alone=True)
+    await one.settle("2", Then.ERASED)
+    assert await one.store.known(other, [ANN]) == [False]
+    assert await one.claim("3", at=other) == IN_DOUBT
+    assert await one.claim("4") == NOT_KNOWN
+
+
+@pytest.mark.parametrize("then", [None, Then.DOUBTED])
+async def test_a_write_beside_another_activations_delete_is_in_doubt(one: One, then: Then | None) -> None:
+    other = await one.attach("silver")
+    await one.claim("1", alone=True)
+    if then is not None:
+        await one.settle("1", then)
+    assert await one.claim("2", at=other) == IN_DOUBT, "the person may be deleted after it"
+    assert await one.claim("2", BEN, at=other) == NOT_KNOWN
+    await one.claim("3")
+    await one.settle("3", Then.WRITTEN, HAD)
+    assert await one.claim("4", at=other) == IN_DOUBT, "also where something was written for it meanwhile"
+
+
+async def test_a_delete_that_was_refused_leaves_no_doubt(one: One) -> None:
+    other = await one.attach("silver")
+    await one.claim("1", alone=True)
+    await one.settle("1", Then.UNKNOWN)
+    assert await one.claim("2", at=other) == NOT_KNOWN
+
+
+async def test_of_two_deletes_the_one_without_an_answer_is_heeded_by_all(one: One) -> None:
+    other, third = await one.attach("silver"), await one.attach("bronze")
+    await one.claim("1", at=other, alone=True)
+    await one.claim("2", alone=True)
+    await one.settle("2", Then.ERASED)
+    assert await one.store.known(other, [ANN]) == [False]
+    for at in (one.attached, other, third):
+        assert await one.claim("3", at=at) == IN_DOUBT
 
 
 async def test_what_is_forgotten_leaves_who_is_known_and_old_claims_are_refused(one: One) -> None:
