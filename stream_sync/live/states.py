@@ -12,9 +12,9 @@ async def look_at_state(state: State) -> list[Finding]:
     """What its probe says."""
     store = open_store(state)
     try:
-        await store.probe()
+        amiss = await store.probe()
     except StateAwayError as error:
         return [Finding("unreached", ("state", "url"), str(error))]
     finally:
         await store.close()
-    return []
+    return [Finding("problem", ("state", "url"), amiss)] if amiss else []

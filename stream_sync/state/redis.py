@@ -5,7 +5,8 @@ Invariants:
   written under: a server that started anew, or took over from another, may lack the last writes, so all is forgotten
   but who is known.
 - Certificates are verified; no address, user or password is in a message.
-- What Redis evicts is not known; where it evicts the state's own entry, all is forgotten.
+- It keeps what is written: nothing here finds out that it evicts people, whose open claims and doubts go along, so that
+  too much may be believed, and somebody who left is not known. (Where the state's own hash is evicted, nobody is.)
 """
 
 from __future__ import annotations
@@ -119,9 +120,12 @@ class RedisStore:
         found = await self._do(self._known, people, _name(attached.scope), attached.generation)
         return [each == 1 for each in found]
 
-    async def probe(self) -> None:
+    async def probe(self) -> str:
         """See `Store.probe`."""
-        await self._do(self._probe, ())
+        policy = (await self._do(self._probe, ())).decode()
+        if not policy.startswith("allkeys"):  # the others evict nothing that has no end
+            return ""
+        return f"Redis may evict the state ({policy}): set its maxmemory-policy to noeviction"
 
     async def close(self) -> None:
         """Closes the connections."""

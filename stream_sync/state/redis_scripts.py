@@ -202,7 +202,10 @@ end
 return found
 """
 )
-PROBE = "redis.call('HGET', KEYS[1], 'run') return {redis.call('INFO', 'server'), redis.call('TIME')}"
+PROBE = """
+redis.call('HGET', KEYS[1], 'run') redis.call('INFO', 'server') redis.call('TIME')
+return string.match(redis.call('INFO', 'memory'), 'maxmemory_policy:([%w-]+)') or ''
+"""
 
 assert {then.value for then in Then} == {"kept", "written", "unknown", "doubted", "nobody", "erased"}, (
     "as SETTLE knows them"

@@ -161,12 +161,13 @@ class SqliteStore:
 
         return await self._do(known)
 
-    async def probe(self) -> None:
+    async def probe(self) -> str:
         """See `Store.probe`."""
         if not self._path.parent.is_dir():
             raise StateAwayError(f"the folder of the state {self._path} is not there: make it, writable")
         if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
             raise StateAwayError(f"the state {self._path} cannot be written: let the service's user write there")
+        return ""
 
     async def close(self) -> None:
         """Ends the thread, when it has done what it was asked for; a disk that hangs is not waited for."""

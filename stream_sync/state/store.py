@@ -138,8 +138,9 @@ class Store(Protocol):
         OtherGenerationError."""
         ...
 
-    async def probe(self) -> None:
-        """Raises StateAwayError where the store cannot be used; changes nothing in it."""
+    async def probe(self) -> str:
+        """What of the store should be otherwise, empty where nothing. Raises StateAwayError where it cannot be used;
+        changes nothing in it."""
         ...
 
     async def close(self) -> None: ...

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from redis.asyncio import Redis
 
+from stream_sync.config.settings import State
 from stream_sync.errors import StateAwayError
+from stream_sync.live.states import look_at_state
 from stream_sync.state.redis import RedisStore
 from stream_sync.state.sqlite import SqliteStore
 from stream_sync.state.store import (
@@ -80,6 +83,17 @@ async def one(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[O
     scope = Scope(uuid.uuid4().hex[:12], "gold")
     yield One(store, scope, await store.attach(scope, "check", doubt=False, take_over=True))
     await store.close()
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """One of the test's own."""
+    try:
+        found = RedisServer()
+    except (NoRedisError, MissingToolError) as error:
+        pytest.skip(str(error))
+    with found:
+        yield found
 
 
 async def test_what_was_written_is_known_again(one: One) -> None:
@@ -288,25 +302,20 @@ async def test_who_is_known_is_forgotten_where_the_last_deletes_may_be_lost(one:
     assert await one.store.known(again, [ANN, BEN]) == [False, True]
 
 
-async def test_a_server_that_started_anew_knows_nobody() -> None:
-    try:
-        server = RedisServer()
-    except (NoRedisError, MissingToolError) as error:
-        pytest.skip(str(error))
-    with server:
-        store, scope = RedisStore(server.url), Scope("account", "gold")
-        one = One(store, scope, await store.attach(scope, "check", doubt=False, take_over=True))
-        await one.wrote()
-        server.kill()
-        server.start()
-        with contextlib.suppress(StateAwayError):  # the connection of before
-            await store.probe()
-        with pytest.raises(OtherGenerationError):
-            await one.last()
-        one.attached = await one.attach(doubt=True)
-        assert await store.known(one.attached, [ANN, BEN]) == [False, False]
-        assert await one.last() == IN_DOUBT
-        await store.close()
+async def test_a_server_that_started_anew_knows_nobody(server: RedisServer) -> None:
+    store, scope = RedisStore(server.url), Scope("account", "gold")
+    one = One(store, scope, await store.attach(scope, "check", doubt=False, take_over=True))
+    await one.wrote()
+    server.kill()
+    server.start()
+    with contextlib.suppress(StateAwayError):  # the connection of before
+        await store.probe()
+    with pytest.raises(OtherGenerationError):
+        await one.last()
+    one.attached = await one.attach(doubt=True)
+    assert await store.known(one.attached, [ANN, BEN]) == [False, False]
+    assert await one.last() == IN_DOUBT
+    await store.close()
 
 
 async def test_a_lineage_is_trusted_while_the_scope_is_what_it_was(one: One) -> None:
@@ -348,6 +357,17 @@ async def test_many_people_at_once(one: One) -> None:
     await one.store.settle(one.attached, "1" * 16, [Settled(who, Then.WRITTEN, bytes.fromhex(who)) for who in people])
     again = await one.store.claim(one.attached, "2" * 16, [Asked(who) for who in people])
     assert [last.digests for last in again] == [bytes.fromhex(who) for who in people]
+
+
+async def test_a_server_that_may_evict_is_told_of(server: RedisServer) -> None:
+    state = State.model_validate({"url": server.url})
+    async with Redis.from_url(server.url) as asked:
+        await asked.config_set("maxmemory-policy", "volatile-lru")
+        assert await look_at_state(state) == [], "nothing of the state has an end"
+        await asked.config_set("maxmemory-policy", "allkeys-lru")
+    (found,) = await look_at_state(state)
+    assert (found.kind, found.place) == ("problem", ("state", "url"))
+    assert "allkeys-lru" in found.message
 
 
 async def test_a_wrong_password_is_told_and_not_printed(redis_url: str) -> None:
