@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 import pytest
 from redis.asyncio import Redis
 
+from stream_sync.app import HEALTHY_SECONDS
 from stream_sync.config.settings import State
 from stream_sync.errors import StateAwayError
 from stream_sync.live.states import look_at_state
 from stream_sync.state.redis import RedisStore
-from stream_sync.state.sqlite import SqliteStore
+from stream_sync.state.sqlite import OPEN_SECONDS, SqliteStore
 from stream_sync.state.store import (
+    CALL_SECONDS,
     DOUBT_SECONDS,
     Asked,
     Attached,
@@ -357,6 +359,10 @@ async def test_many_people_at_once(one: One) -> None:
     await one.store.settle(one.attached, "1" * 16, [Settled(who, Then.WRITTEN, bytes.fromhex(who)) for who in people])
     again = await one.store.claim(one.attached, "2" * 16, [Asked(who) for who in people])
     assert [last.digests for last in again] == [bytes.fromhex(who) for who in people]
+
+
+def test_the_longest_call_ends_before_the_service_is_taken_for_dead() -> None:
+    assert CALL_SECONDS < OPEN_SECONDS < HEALTHY_SECONDS
 
 
 async def test_a_server_that_may_evict_is_told_of(server: RedisServer) -> None:
