@@ -222,7 +222,7 @@ class Wiring:
         if config.state is None or not keeps_state(config, name):
             return None
         if self._store is None:
-            self._store = open_store(config.state)
+            self._store = open_store(config.state, creates=is_service)
         sink, settings = type(destination.sink), config.destinations[activation.destination]
         account = account_of(config, activation)
         route = route_of(config.sources[activation.source], settings, sink)

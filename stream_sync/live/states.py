@@ -10,7 +10,7 @@ from stream_sync.state.opening import open_store
 
 async def look_at_state(state: State) -> list[Finding]:
     """What its probe says."""
-    store = open_store(state)
+    store = open_store(state, creates=False)
     try:
         amiss = await store.probe()
     except StateAwayError as error:

@@ -8,11 +8,12 @@ from stream_sync.state.sqlite import SqliteStore
 from stream_sync.state.store import Store
 
 
-def open_store(state: State) -> Store:
-    """Nothing is reached before the first call. ImportError where the extra `redis` is missing: `validate` says so."""
+def open_store(state: State, *, creates: bool) -> Store:
+    """Nothing is reached before the first call. `creates`: a file that is not there is made. ImportError where the
+    extra `redis` is missing: `validate` says so."""
     file = file_of(state.url)
     if file is not None:
-        return SqliteStore(file)
+        return SqliteStore(file, creates=creates)
     from stream_sync.state.redis import RedisStore  # noqa: PLC0415  of an extra that need not be installed
 
     return RedisStore(state.url.reveal())

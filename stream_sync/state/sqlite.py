@@ -36,6 +36,7 @@ from stream_sync.state.store import (
     Then,
 )
 
+_HEAD = b"SQLite format 3\0"
 LOCKED_SECONDS = 2.0
 """How long another process's write is waited for."""
 OPEN_SECONDS = 20.0
@@ -76,10 +77,17 @@ class SqliteStore:
     """See `store.Store`."""
 
     def __init__(
-        self, path: Path, *, clock: Callable[[], float] = time.time, doubt_seconds: float = DOUBT_SECONDS
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        doubt_seconds: float = DOUBT_SECONDS,
+        creates: bool = True,
     ) -> None:
-        """`clock`: seconds since the epoch. Nothing is opened before the first call."""
+        """`clock`: seconds since the epoch. `creates`: makes the file where it is not there. Nothing is opened before
+        the first call."""
         self._path = path
+        self._creates = creates
         self._clock = clock
         self._doubt_seconds = doubt_seconds
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -167,6 +175,10 @@ class SqliteStore:
             raise StateAwayError(f"the folder of the state {self._path} is not there: make it, writable")
         if not os.access(self._path if self._path.exists() else self._path.parent, os.W_OK):
             raise StateAwayError(f"the state {self._path} cannot be written: let the service's user write there")
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                if file.read(len(_HEAD)) not in (b"", _HEAD):
+                    raise StateAwayError(f"the state {self._path} is damaged, or another file: move it away")
         return ""
 
     async def close(self) -> None:
@@ -340,7 +352,7 @@ class SqliteStore:
     def _opened(self) -> sqlite3.Connection:
         if self._file is None:
             # Made by us, so that nobody else may read it.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            os.close(os.open(self._path, os.O_RDWR | (os.O_CREAT if self._creates else 0), 0o600))
             file = sqlite3.connect(self._path, timeout=LOCKED_SECONDS, isolation_level=None)
             try:
                 file.execute("PRAGMA journal_mode = WAL")

@@ -383,3 +383,24 @@ async def test_a_wrong_password_is_told_and_not_printed(redis_url: str) -> None:
         await store.probe()
     await store.close()
     assert "hidden" not in repr(told.value)
+
+
+def files_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def test_a_file_that_is_not_there_is_made_by_the_service_alone(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db", creates=False)
+    with pytest.raises(StateAwayError, match="No such file"):
+        await store.attach(Scope("account", "gold"), "check", doubt=False, take_over=False)
+    await store.close()
+    assert files_in(tmp_path) == []
+
+
+async def test_a_file_that_is_no_state_is_told_before_it_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = SqliteStore(path)
+    await store.probe()
+    path.write_bytes(b"something else")
+    with pytest.raises(StateAwayError, match="move it away"):
+        await store.probe()
