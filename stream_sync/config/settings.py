@@ -67,6 +67,10 @@ def _off(value: object) -> object:
     return "off" if value is False else value
 
 
+def _unless_off(value: object) -> object:
+    return None if _off(value) in ("off", "false") else value
+
+
 def _guessable(token: Secret | None) -> Secret | None:
     if token is not None and len(token.reveal()) < LEAST_TOKEN:
         refuse(f"should have at least {LEAST_TOKEN} characters, since who guesses it may delete people")
@@ -160,10 +164,6 @@ class State(_Part):
     """Of the hashes; none = made of a salt that is in the store"""
 
 
-def _state_or_off(value: object) -> object:
-    return None if _off(value) in ("off", "false") else value
-
-
 def _on_or_off(value: object) -> object:
     # As `_off`: YAML 1.1 and 1.2 read these words differently.
     words = {True: "on", "true": "on", False: "off", "false": "off"}
@@ -225,10 +225,6 @@ class Activation(_Part):
     """Whether the last-delivered state is used, where the file has one"""
 
 
-def _admin(value: object) -> object:
-    return None if _off(value) in ("off", "false") else value
-
-
 class Config(_Part):
     """The whole file."""
 
@@ -238,7 +234,7 @@ class Config(_Part):
     """librdkafka's properties"""
     schema_registry: SchemaRegistry | None = None
     """Needed for Avro"""
-    admin: Annotated[Admin | None, BeforeValidator(_admin)] = Admin()
+    admin: Annotated[Admin | None, BeforeValidator(_unless_off)] = Admin()
     """`off` = no address"""
     sources: dict[str, Source]
     """Topics, by name"""
@@ -248,7 +244,7 @@ class Config(_Part):
     """What goes where, by name"""
     notify: dict[str, Target] = {}
     """Whom warnings are sent to, by name"""
-    state: Annotated[State | None, BeforeValidator(_state_or_off)] = None
+    state: Annotated[State | None, BeforeValidator(_unless_off)] = None
     """What was delivered last; `off` = it is not kept"""
     shutdown_timeout: Duration = 20.0
     """How long requests in flight may take after SIGTERM"""

@@ -73,40 +73,32 @@ class Rest:
 
     async def for_schema(self, needed: WaitError, consumer: Consumer) -> None:
         """Until the first record that is left can be read; goes on polling where that takes long."""
-        ready = asyncio.ensure_future(needed.ready())
-        stopping = asyncio.ensure_future(self._stop.wait())
         self._standing.rest("schema_registry")
         self._wake()
         try:
-            await asyncio.wait((ready, stopping), timeout=self._patience(consumer), return_when=asyncio.FIRST_COMPLETED)
-            if not ready.done():
-                still = lambda: not ready.done() and self._standing.halted is None  # noqa: E731  said once
-                await self.polling(consumer, still, "schema_registry")
-            if ready.done():
-                ready.result()
+            await self._for_answer(asyncio.ensure_future(needed.ready()), "schema_registry", consumer)
         except HaltError as error:
             self._standing.halt(error.reason, message=str(error), curable=error.curable)
-        finally:
-            ready.cancel()
-            stopping.cancel()
-            self._standing.rest(None)
 
     async def for_state(self, ask: Callable[[], Awaitable[None]], consumer: Consumer) -> None:
         """Until the last-delivered state has answered; goes on polling where that takes long."""
-        asking = asyncio.ensure_future(_insist(ask))
+        await self._for_answer(asyncio.ensure_future(_insist(ask)), "state", consumer)
+
+    async def _for_answer(self, answer: asyncio.Future[None], why: Why, consumer: Consumer) -> None:
+        """Until it is there, or nothing goes on. Raises what it raises."""
         stopping = asyncio.ensure_future(self._stop.wait())
         try:
-            for seconds in (POLL_SECONDS, self._patience(consumer)):
-                await asyncio.wait((asking, stopping), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-                if not asking.done():
-                    self._standing.rest("state")
-            if not asking.done():
-                still = lambda: not asking.done() and self._standing.halted is None  # noqa: E731  said once
-                await self.polling(consumer, still, "state")
-            if asking.done():
-                asking.result()
+            for seconds in (POLL_SECONDS, self._patience(consumer) - POLL_SECONDS):
+                await asyncio.wait((answer, stopping), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+                if not answer.done():
+                    self._standing.rest(why)
+            if not answer.done():
+                still = lambda: not answer.done() and self._standing.halted is None  # noqa: E731  said once
+                await self.polling(consumer, still, why)
+            if answer.done():
+                answer.result()
         finally:
-            asking.cancel()
+            answer.cancel()
             stopping.cancel()
             if not self._standing.takes:
                 self._standing.rest(None)
