@@ -215,9 +215,10 @@ class Dispatch:
             return
         exchanges.begin()
         call = asyncio.current_task()
-        leave.give(lambda: self._may_go_on() and (call in self._ending or not _is_revoked(batch)))
+        deliver = self._deliver or self._destination.sink.send
         try:
-            results = await (self._deliver or self._destination.sink.send)(intents, self._mode)
+            with leave.given(lambda: self._may_go_on() and (call in self._ending or not _is_revoked(batch))):
+                results = await deliver(intents, self._mode)
         except asyncio.CancelledError:
             self._give_up(sort, batch, people)
             raise

@@ -1,22 +1,28 @@
 """Whether what a call of a sink is about may still be sent, asked when a request's turn has come: while it waited for
 the rate limit the process may have stood still, or its partitions may have become another's.
 
-Invariant: kept by task: `give` in the task that calls the sink, `check` in that task or in one that it starts.
+Invariant: kept by task: `given` in the task that calls the sink, `check` in that task or in one that it starts.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 _leave: ContextVar[tuple[Callable[[], bool], asyncio.Task[Any] | None]] = ContextVar("leave")
 
 
-def give(is_given: Callable[[], bool]) -> None:
-    """The call of a sink that this task makes may start requests for as long as this says so."""
-    _leave.set((is_given, asyncio.current_task()))
+@contextlib.contextmanager
+def given(is_given: Callable[[], bool]) -> Iterator[None]:
+    """The call of a sink that this task makes within may start requests for as long as this says so."""
+    token = _leave.set((is_given, asyncio.current_task()))
+    try:
+        yield
+    finally:  # a task that kept it would keep itself, with all that it sent, until the garbage collector comes
+        _leave.reset(token)
 
 
 def check() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -110,3 +112,20 @@ async def test_what_must_not_be_sent_when_its_turn_comes_goes_back() -> None:
     await asyncio.sleep(0)
     assert (sending.sink.made, len(sending.backlog)) == (0, 1)
     running.cancel()
+
+
+async def test_what_was_sent_leaves_the_memory_without_the_garbage_collector() -> None:
+    sending = Sending()
+    (pending,) = sending.backlog
+    record = weakref.ref(pending.record)
+    del pending
+    gc.disable()
+    try:
+        running = await sending.begin()
+        sending.sink.answer.set()
+        await asyncio.wait_for(sending.dispatch.finish(5.0), 10.0)
+        running.cancel()
+        await asyncio.wait((running,))
+        assert record() is None
+    finally:
+        gc.enable()

@@ -27,10 +27,10 @@ async def test_what_may_not_be_sent_any_more_ends_the_whole_call_and_reaches_nob
 
         async def call() -> None:
             nonlocal may
-            leave.give(lambda: may)
-            await one("a")
-            may = False
-            await asyncio.gather(one("b"), one("c"))
+            with leave.given(lambda: may):
+                await one("a")
+                may = False
+                await asyncio.gather(one("b"), one("c"))
 
         with pytest.raises(asyncio.CancelledError):
             await asyncio.create_task(call())
