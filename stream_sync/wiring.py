@@ -41,7 +41,8 @@ from stream_sync.routing.router import Router
 from stream_sync.schema_registry import OpenRegistry
 from stream_sync.sinks.base import Sink
 from stream_sync.sinks.http import Http
-from stream_sync.state.last import LastDelivered, Subject
+from stream_sync.state.attachment import Subject
+from stream_sync.state.last import LastDelivered
 from stream_sync.state.opening import open_store
 from stream_sync.state.store import Scope, Store
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.forward import Commit
 from stream_sync.kafka.progress import decode
-from stream_sync.state.last import NOTHING_SENT, LastDelivered
+from stream_sync.state.attachment import NOTHING_SENT
+from stream_sync.state.last import LastDelivered
 
 
 async def recognise(last: LastDelivered | None, committed: Mapping[int, Commit]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stream_sync.config.settings import State
 from stream_sync.config.state_urls import file_of
 from stream_sync.state.sqlite import SqliteStore
+from stream_sync.state.sqlite_file import SqliteFile
 from stream_sync.state.store import Store
 
 
@@ -13,7 +14,7 @@ def open_store(state: State, *, creates: bool) -> Store:
     extra `redis` is missing: `validate` says so."""
     file = file_of(state.url)
     if file is not None:
-        return SqliteStore(file, creates=creates)
+        return SqliteStore(SqliteFile(file, creates=creates))
     from stream_sync.state.redis import RedisStore  # noqa: PLC0415  of an extra that need not be installed
 
     return RedisStore(state.url.reveal())

@@ -70,10 +70,10 @@ class RedisStore:
         """See `Store.attach`."""
         salt, generation = secrets.token_bytes(16), secrets.token_hex(8)
         seconds = self._doubt_seconds if doubt else 0
-        generation_now, salt_now, is_new = await self._do(
+        generation_now, salt_now = await self._do(
             self._attach, (), _name(scope), check, salt, generation, seconds, int(take_over)
         )
-        return Attached(scope, generation_now.decode(), salt_now, is_new == 1)
+        return Attached(scope, generation_now.decode(), salt_now)
 
     async def trusts(self, attached: Attached, lineage: str) -> bool:
         """See `Store.trusts`."""
@@ -97,7 +97,7 @@ class RedisStore:
         every = f"{scope.account}:" if account else ""
         arguments = (_name(scope), generation, self._doubt_seconds, every, int(keep_known))
         await self._do(self._forget, (), *arguments)
-        return attached._replace(generation=generation, is_new=False)
+        return attached._replace(generation=generation)
 
     async def claim(self, attached: Attached, token: str, people: Sequence[Asked]) -> list[Last]:
         """See `Store.claim`."""

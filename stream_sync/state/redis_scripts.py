@@ -87,12 +87,11 @@ if kept and kept ~= check then
 end
 redis.call('HSET', store, 'run', run, 'check', check)
 redis.call('HSETNX', store, 'salt', salt)
-local is_new = redis.call('HSETNX', store, 'g:' .. scope, generation)
-if is_new == 1 then
+if redis.call('HSETNX', store, 'g:' .. scope, generation) == 1 then
   local had = tonumber(redis.call('HGET', store, 'd:' .. scope) or 0)
   redis.call('HSET', store, 'd:' .. scope, doubt == '0' and had or math.max(had, now + tonumber(doubt)))
 end
-return {redis.call('HGET', store, 'g:' .. scope), redis.call('HGET', store, 'salt'), is_new}
+return {redis.call('HGET', store, 'g:' .. scope), redis.call('HGET', store, 'salt')}
 """
 )
 TRUSTS = _COMMON + "return is_now(ARGV[1], ARGV[2]) and 1 or 0"

@@ -45,8 +45,6 @@ class Attached(NamedTuple):
     """Another one after all digests were forgotten."""
     salt: bytes
     """Of the hashes of people and values; another one where the store is another."""
-    is_new: bool
-    """Whether the store did not know the scope."""
 
 
 class Asked(NamedTuple):

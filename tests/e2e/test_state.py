@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from stream_sync.state.last import NOTHING_SENT
+from stream_sync.state.attachment import NOTHING_SENT
 from tests.e2e.service import until
 from tests.e2e.stage import Stage
 from tests.oracle.history import VERSION

@@ -16,8 +16,10 @@ import pytest
 
 from stream_sync.delivery.notices import Notices
 from stream_sync.errors import StateAwayError
-from stream_sync.state.last import LastDelivered, Subject
+from stream_sync.state.attachment import Subject
+from stream_sync.state.last import LastDelivered
 from stream_sync.state.sqlite import SqliteStore
+from stream_sync.state.sqlite_file import SqliteFile
 from stream_sync.state.store import Scope
 from tests.simulation.account import StrictSink
 from tests.simulation.world import STARTED, Pod, World, simulate
@@ -29,16 +31,15 @@ SEEDS = (1, 104, 120, 124)
 """Some of them show what a claim that is not heeded, or a trust that is not asked for, would do."""
 
 
-class Inline(SqliteStore):
-    """The file, asked on the loop itself: virtual time waits for no thread."""
+class Inline(SqliteFile):
+    """Asked on the loop itself: virtual time waits for no thread."""
 
     def __init__(self, path: Path, random: Random, stage: Stage) -> None:
-        loop = asyncio.get_running_loop()
-        super().__init__(path, clock=lambda: STARTED + loop.time(), doubt_seconds=60.0)
+        super().__init__(path)
         self._random = random
         self._stage = stage
 
-    async def _do(self, work: Callable[[sqlite3.Connection], Made]) -> Made:
+    async def do(self, work: Callable[[sqlite3.Connection], Made]) -> Made:
         await asyncio.sleep(0.01 * self._random.random())
         if self._stage.is_away or self._random.random() < self._stage.failing:
             raise StateAwayError("away")
@@ -62,12 +63,14 @@ class Stage:
         self.world.remember = self._remember
         self._file = folder / "state.db"
         self._copy = folder / "copy.db"
-        self._stores: list[Inline] = []
+        self._files: list[Inline] = []
         self.warned: list[str] = []
 
     def _remember(self, name: str, sink: StrictSink, notices: Notices, log: Callable[..., None]) -> LastDelivered:
-        store = Inline(self._file, self.random, self)
-        self._stores.append(store)
+        loop = asyncio.get_running_loop()
+        file = Inline(self._file, self.random, self)
+        store = SqliteStore(file, clock=lambda: STARTED + loop.time(), doubt_seconds=60.0)
+        self._files.append(file)
 
         def warn(code: str, of: str) -> None:
             self.warned.append(code)
@@ -108,9 +111,9 @@ class Stage:
             self._file.write_bytes(self._copy.read_bytes())
 
     def shut(self) -> None:
-        for store in self._stores:
-            store._shut()
-        self._stores.clear()
+        for file in self._files:
+            file._shut()
+        self._files.clear()
 
     async def happen(self, *, loses: bool) -> None:
         random, account = self.random, self.world.account

@@ -13,8 +13,10 @@ import pytest
 from stream_sync.errors import StateAwayError
 from stream_sync.kafka.progress import Progress
 from stream_sync.model import DELIVERED, UNCHANGED, Ignored, Intent, Mode, Outcome, Rejected, Retry, Throttled
-from stream_sync.state.last import LastDelivered, Subject
+from stream_sync.state.attachment import Subject
+from stream_sync.state.last import LastDelivered
 from stream_sync.state.sqlite import SqliteStore
+from stream_sync.state.sqlite_file import SqliteFile
 from stream_sync.state.store import Scope
 
 ROW = {"name": "Ann", "tier": "gold", "ltv": 1}
@@ -44,7 +46,7 @@ class One:
 
     def anew(self, activation: str = "gold", *, key: bytes = b"", **more: Any) -> LastDelivered:
         """As another process, or another activation, has it."""
-        self.store = SqliteStore(self.path, clock=lambda: self.now)
+        self.store = SqliteStore(SqliteFile(self.path), clock=lambda: self.now)
         subject = Subject(Scope("account", activation), **{"is_mirror": False, "reduces": True, **more})
         return LastDelivered(self.store, subject, key, self._send, self._warn, self._log)
 
@@ -396,7 +398,7 @@ class Hanging(SqliteStore):
 
 
 async def test_while_it_is_away_nobody_waits_for_those_who_waited_before(tmp_path: Path) -> None:
-    store = Hanging(tmp_path / "state.db")
+    store = Hanging(SqliteFile(tmp_path / "state.db"))
     one = One(tmp_path / "unused.db")
     subject = Subject(Scope("account", "gold"), is_mirror=True, reduces=True)
     last = LastDelivered(store, subject, b"", one._send, one._warn, one._log)

@@ -17,7 +17,8 @@ from stream_sync.config.settings import State
 from stream_sync.errors import StateAwayError
 from stream_sync.live.states import look_at_state
 from stream_sync.state.redis import RedisStore
-from stream_sync.state.sqlite import OPEN_SECONDS, SqliteStore
+from stream_sync.state.sqlite import SqliteStore
+from stream_sync.state.sqlite_file import OPEN_SECONDS, SqliteFile
 from stream_sync.state.store import (
     CALL_SECONDS,
     DOUBT_SECONDS,
@@ -79,7 +80,7 @@ class One:
 @pytest.fixture(params=["sqlite", "redis"])
 async def one(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[One]:
     if request.param == "sqlite":
-        store: Store = SqliteStore(tmp_path / "state.db")
+        store: Store = SqliteStore(SqliteFile(tmp_path / "state.db"))
     else:
         store = RedisStore(request.getfixturevalue("redis_url"))
     scope = Scope(uuid.uuid4().hex[:12], "gold")
@@ -343,7 +344,7 @@ async def test_another_key_is_refused_or_begins_anew(one: One) -> None:
     with pytest.raises(OtherKeyError):
         await one.store.attach(one.scope, "other", doubt=False, take_over=False)
     anew = await one.store.attach(one.scope, "other", doubt=False, take_over=True)
-    assert anew.is_new
+    assert anew.generation != one.attached.generation
     assert anew.salt != one.attached.salt
     if isinstance(one.store, SqliteStore):
         assert await one.store.known(anew, [ANN]) == [False], "the file is emptied; on Redis nobody has these hashes"
@@ -390,7 +391,7 @@ def files_in(folder: Path) -> list[str]:
 
 
 async def test_a_file_that_is_not_there_is_made_by_the_service_alone(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "state.db", creates=False)
+    store = SqliteStore(SqliteFile(tmp_path / "state.db", creates=False))
     with pytest.raises(StateAwayError, match="No such file"):
         await store.attach(Scope("account", "gold"), "check", doubt=False, take_over=False)
     await store.close()
@@ -399,7 +400,7 @@ async def test_a_file_that_is_not_there_is_made_by_the_service_alone(tmp_path: P
 
 async def test_a_file_that_is_no_state_is_told_before_it_is_used(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    store = SqliteStore(path)
+    store = SqliteStore(SqliteFile(path))
     await store.probe()
     path.write_bytes(b"something else")
     with pytest.raises(StateAwayError, match="move it away"):
