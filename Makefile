@@ -24,6 +24,7 @@ demo: $(VENV)/.service ## everything on this machine in a minute: a warehouse, K
 
 test: $(VENV)/.developer ## the tests, against a real Kafka (needs Java 17 and Maven); TEST_ARGS="tests/routing -x" for some
 	@$(BIN)/python -m tests.rig.jars
+	@$(BIN)/python -m compileall -qq -j 0 stream_sync tests  # once, not by each of the processes that the tests start
 	$(BIN)/python -m pytest $(or $(TEST_ARGS),$(AT_ONCE))
 
 check: $(VENV)/.developer ## linters, formatting, types and import rules; never edits
