@@ -8,15 +8,14 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import msgspec
 
+from stream_sync.activations import keeps_state, mapping_of, plan_of, route_of, router_of, subject_of
 from stream_sync.config.secrets import Secrets
-from stream_sync.config.settings import Activation, Config, DestinationSettings, Source
+from stream_sync.config.settings import Config, Source
 from stream_sync.config.sink_types import installed
 from stream_sync.delivery import exchanges, leave
 from stream_sync.delivery.destination import Destination
@@ -31,22 +30,18 @@ from stream_sync.kafka.held import FOREVER_MS, HeldTopic
 from stream_sync.kafka.held import topic_of as held_topic
 from stream_sync.kafka.letters import RETENTION_MS, Letters, LetterTopic, Reason, dead_letter_topic
 from stream_sync.kafka.properties import admin_properties, consumer_properties
-from stream_sync.model import Record, Section, Stage
+from stream_sync.model import Record, Stage
 from stream_sync.notify.heralds import Heralds
 from stream_sync.observability import logs
 from stream_sync.observability.metrics import LaneMetrics, Metrics
-from stream_sync.routing.expressions.expression import parse, parse_condition
-from stream_sync.routing.plan import IdentifierPart, Notice, Plan, Target
+from stream_sync.routing.plan import Notice, Plan
 from stream_sync.routing.router import Router
 from stream_sync.schema_registry import OpenRegistry
-from stream_sync.sinks.base import Sink
 from stream_sync.sinks.http import Http
-from stream_sync.state.attachment import Subject
 from stream_sync.state.last import LastDelivered
 from stream_sync.state.opening import open_store
-from stream_sync.state.store import Scope, Store
+from stream_sync.state.store import Store
 
-MAPPING_PARTS = ("mode", "where", "identifier", "fields", "attributes")
 MOST_PEOPLE = 36_000
 LEAST_PEOPLE = 2_000
 """In the backlogs of all lanes together, and of one at least: what bounds the memory."""
@@ -157,7 +152,7 @@ class Wiring:
                 max_wait=activation.batch.max_wait,
                 delete_after=activation.deletes.after if activation.deletes else 0.0,
                 budget=Budget(activation.deletes.max, activation.deletes.per) if activation.deletes else None,
-                mapping=_hash(activation.model_dump(include=set(MAPPING_PARTS))),
+                mapping=mapping_of(activation),
                 route=route_of(source, settings, type(destination.sink)),
                 max_consecutive=activation.dead_letters.max_consecutive,
                 most_people=max(LEAST_PEOPLE, MOST_PEOPLE // len(self._options.activations or config.activations)),
@@ -219,30 +214,13 @@ class Wiring:
         """The state of an activation; None where none is kept. `is_service`: of its lane, which leaves out what the
         destination has; everybody else only keeps the state true."""
         config = self._config
-        activation = config.activations[name]
         if config.state is None or not keeps_state(config, name):
             return None
         if self._store is None:
             self._store = open_store(config.state, creates=is_service)
-        sink, settings = type(destination.sink), config.destinations[activation.destination]
-        account = account_of(config, activation)
-        route = route_of(config.sources[activation.source], settings, sink)
-        shared = {
-            key
-            for other, beside in config.activations.items()
-            if other != name and account_of(config, beside) == account
-            for key in _names(beside, sink)
-        }
         return LastDelivered(
             self._store,
-            Subject(
-                Scope(account, _hash([config.name, name, route])),
-                is_mirror=activation.mode == "mirror",
-                # With several identifiers one person may be known by each, and by one have had what another one took.
-                reduces=is_service and activation.send == "changed" and len(activation.identifier) == 1,
-                shared=frozenset(shared),
-                proves=sink.proves,
-            ),
+            subject_of(config, name, type(destination.sink), is_service=is_service),
             b"" if config.state.key is None else config.state.key.reveal().encode(),
             destination.sink.send,
             notice,
@@ -286,74 +264,5 @@ class Wiring:
         return self._destinations[name]
 
 
-def route_of(source: Source, settings: DestinationSettings, sink: type[Sink]) -> str:
-    """A hash of source and destination: of other ones nothing is gone on with."""
-    return _hash([source.topic, settings.type, *sink.account(settings)])
-
-
-def account_of(config: Config, activation: Activation) -> str:
-    """Tells the account that an activation sends to from others."""
-    settings = config.destinations[activation.destination]
-    return _hash([settings.type, *installed()[settings.type]().account(settings)])
-
-
-def _names(activation: Activation, sink: type[Sink]) -> Iterator[str]:
-    """Under which its values are found in `Intent.values`."""
-    yield from (sink.key("fields", name) for name in activation.fields)
-    yield from (sink.key("attributes", name) for name in activation.attributes)
-
-
-def plan_of(activation: Activation, settings: DestinationSettings, sink: type[Sink], notice: Notice) -> Plan:
-    """What an activation reads, in the forms that its destination takes."""
-
-    def targets(section: Section, mapping: dict[str, str]) -> list[Target]:
-        nulls = activation.nulls or sink.default_nulls
-        return [
-            Target(sink.key(section, name), parse(text), sink.form(settings, section, name, nulls, notice))
-            for name, text in mapping.items()
-        ]
-
-    order = {name: place for place, name in enumerate(sink.identifier_order)}
-    identifier = sorted(activation.identifier.items(), key=lambda part: order.get(part[0], 0))
-    return Plan(
-        where=None if activation.where is None else parse_condition(activation.where),
-        identifier=tuple(
-            IdentifierPart(name, parse(text), name in sink.email_identifiers) for name, text in identifier
-        ),
-        targets=(*targets("fields", activation.fields), *targets("attributes", activation.attributes)),
-    )
-
-
 def _say_nothing(*_: object, **_fields: object) -> None:
     """The log of an activation whose warnings are off."""
-
-
-def keeps_state(config: Config, name: str) -> bool:
-    """Whether what an activation delivered last is kept."""
-    return config.state is not None and config.activations[name].state == "on"
-
-
-def router_of(config: Config, name: str, sink: type[Sink], plan: Plan, decoder: Decoder, notice: Notice) -> Router:
-    """Decides for an activation: its lane, and whoever asks what its lane would decide."""
-    activation = config.activations[name]
-    source = config.sources[activation.source]
-    return Router(
-        plan,
-        activation.mode,
-        before_full=source.shows_before,
-        whole=activation.send == "whole",
-        notice=notice,
-        decode=decoder.decode,
-        renamed=renamed_of(activation, sink),
-        recalls=keeps_state(config, name),
-    )
-
-
-def renamed_of(activation: Activation, sink: type[Sink]) -> frozenset[str]:
-    """The identifiers that an activation changes at the destination, where they change in the source."""
-    return sink.renames if activation.on_identifier_change == "rename" else frozenset()
-
-
-def _hash(part: Any) -> str:
-    """Tells whether a part of the config is as it was."""
-    return hashlib.sha256(msgspec.json.encode(part, order="sorted")).hexdigest()[:12]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from stream_sync.activations import keeps_state, plan_of
 from stream_sync.config.problems import Place, did_you_mean
 from stream_sync.config.settings import Activation, Config, Source
 from stream_sync.config.sink_types import installed
@@ -20,7 +21,6 @@ from stream_sync.live.findings import Finding
 from stream_sync.model import Absent, Change, Record, Undecodable, WireValueError
 from stream_sync.routing.expressions.expression import parse, parse_condition
 from stream_sync.routing.router import Router
-from stream_sync.wiring import keeps_state, plan_of
 
 Result = TypeVar("Result")
 Key = tuple[str, ...] | None

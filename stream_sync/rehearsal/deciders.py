@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from stream_sync.activations import plan_of, router_of
 from stream_sync.config.settings import Activation, Config, DestinationSettings, SchemaRegistry, Source
 from stream_sync.config.sink_types import installed
 from stream_sync.errors import HaltError, StreamSyncError, WaitError
@@ -23,7 +24,6 @@ from stream_sync.routing.plan import Plan
 from stream_sync.routing.router import Router
 from stream_sync.schema_registry import OpenRegistry
 from stream_sync.sinks.base import Sink
-from stream_sync.wiring import plan_of, router_of
 
 REGISTRY_SECONDS = 30.0
 

@@ -14,6 +14,7 @@ from typing import Protocol, Self
 
 import msgspec
 
+from stream_sync.activations import MAPPING_PARTS
 from stream_sync.config.settings import Activation, Config
 from stream_sync.journal import Journals
 from stream_sync.kafka import progress as lane_progress
@@ -37,7 +38,7 @@ from stream_sync.resync.resync import Pass, Report, Resync, note
 from stream_sync.resync.rows import Reading
 from stream_sync.resync.wishes import Attributes, Everything, Exits, Wish
 from stream_sync.routing.newest import Folding
-from stream_sync.wiring import MAPPING_PARTS, LaneLetters, Parts, RunOptions, Wiring
+from stream_sync.wiring import LaneLetters, Parts, RunOptions, Wiring
 
 
 class Watch(Protocol):

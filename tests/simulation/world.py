@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import pytest
 
+from stream_sync.activations import plan_of
 from stream_sync.config.secrets import Secrets
 from stream_sync.config.settings import Activation, DestinationSettings, Source
 from stream_sync.config.values import Rate
@@ -34,7 +35,6 @@ from stream_sync.routing.router import Router
 from stream_sync.sandbox.debezium import Row, Table, change, tombstone
 from stream_sync.sinks.base import Limits
 from stream_sync.state.last import LastDelivered
-from stream_sync.wiring import plan_of
 from tests.simulation.account import Account, StrictSink
 from tests.simulation.kafka import Group, Member, Topic
 
