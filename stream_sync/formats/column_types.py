@@ -123,7 +123,7 @@ def array(items: ColumnType) -> ColumnType:
     def read_array(wire: Any) -> list[Value]:
         if not isinstance(wire, list):
             raise WireValueError(f"is not a value of type array({items.name})")
-        return [None if item is None else check(item) for item in wire]
+        return [None if item is None else check(item) for item in wire] if wire else []
 
     return _converted(f"array({items.name})", read_array, unavailable.ARRAY)
 
