@@ -1,8 +1,8 @@
 """The command line: finds the command, runs it, and turns what went wrong into words and an exit status.
 
 Invariants:
-- A command is one module of `commands/` with `add(subparsers)`, which declares it, and `execute(args)`, which gives
-  the exit status; its name in `COMMANDS` is all that is needed besides. Only the module of the command asked for is
+- A command is one module of `commands/` with `add(parser)`, which says what it takes, and `execute(args)`, which gives
+  the exit status; its line in `COMMANDS` is all that is needed besides. Only the module of the command asked for is
   imported, so a small command starts quickly whatever the others need.
 - Exit status: 0 done; 1 failed; 2 the command line or the config is wrong; 3 (`run --until-caught-up` only) a lane
   halted.
@@ -22,23 +22,24 @@ from stream_sync.commands.statuses import FAILED, INTERRUPTED, WRONG
 from stream_sync.config.problems import ConfigError
 from stream_sync.errors import StreamSyncError
 
-COMMANDS = (
-    "run",
-    "validate",
-    "types",
-    "explain",
-    "resync",
-    "preview",
-    "plan",
-    "dlq",
-    "held",
-    "warnings",
-    "status",
-    "pause",
-    "resume",
-    "sandbox",
-    "demo",
-)
+COMMANDS = {
+    "run": "run the service",
+    "validate": "check the config file; every problem at once",
+    "types": "propose the `types:` of a source whose JSON has no schema",
+    "explain": "why a person is as they are: every record of their row, and what became of it",
+    "resync": "send people's newest state once more",
+    "preview": "show what would be sent for real records, and why",
+    "plan": "say what a config would do, from the history that Kafka holds",
+    "dlq": "dead letters: list, show, replay",
+    "held": "parked deletes: list, release, discard",
+    "warnings": "what an activation warned of",
+    "status": "what the lanes of a running service do",
+    "pause": "an activation takes and sends nothing until it is resumed",
+    "resume": "a paused activation goes on",
+    "sandbox": "the destinations, simulated on this machine",
+    "demo": "everything on this machine: a warehouse, Kafka, Braze, Voyado, Crisp and the service",
+}
+"""Each with what it does, in a few words: `--help` imports none of them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +65,7 @@ def _module(command: str) -> ModuleType:
     return importlib.import_module(f"stream_sync.commands.{command}")
 
 
-def _parser(first: str) -> argparse.ArgumentParser:
+def _parser(asked: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stream-sync",
         description="Keeps Braze, Voyado Engage and Crisp in step with a data warehouse, from row changes on Kafka.",
@@ -73,6 +74,8 @@ def _parser(first: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"stream-sync {version('stream-sync')}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (first,) if first in COMMANDS else COMMANDS:
-        _module(command).add(subparsers)
+    for command, summary in COMMANDS.items():
+        its_own = subparsers.add_parser(command, help=summary, allow_abbrev=False)
+        if command == asked:
+            _module(command).add(its_own)
     return parser

@@ -41,13 +41,10 @@ SECONDS = 12.0
 LOG = "service.log"
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "demo",
-        help="everything on this machine: a warehouse, Kafka, Braze, Voyado, Crisp and the service",
-        description="Runs the service on a generated warehouse whose rows change, with a broker and all three "
-        "destinations simulated in this process, and checks that the people there are those of the rows.",
-        allow_abbrev=False,
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Runs the service on a generated warehouse whose rows change, with a broker and all three "
+        "destinations simulated in this process, and checks that the people there are those of the rows."
     )
     parser.add_argument(
         "--keep-going", action="store_true", help="after the check, go on until Ctrl-C, to look around in the sandbox"

@@ -12,7 +12,6 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from stream_sync.commands.arguments import add_activation, count, duration, opened, wrong
 from stream_sync.commands.letters import (
@@ -35,13 +34,8 @@ from stream_sync.replay.desk import Desk, dead_letters
 from stream_sync.replay.replay import FATE_WORDS, GOOD_FATES, Result
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "dlq",
-        help="dead letters: list, show, replay",
-        description="What destinations or the service refused for good, each a source record with its reason.",
-        allow_abbrev=False,
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = "What destinations or the service refused for good, each a source record with its reason."
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="which there are, by code and one a line", allow_abbrev=False)
     add_activation(listing)

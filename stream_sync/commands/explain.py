@@ -33,13 +33,10 @@ MOST = 100
 MASK = "***"
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "explain",
-        help="why a person is as they are: every record of their row, and what became of it",
-        description="Reads an activation's source and tells of each record of one row how it stood to the segment, "
-        "what was decided, and what became of that; the last line answers in words. Sends nothing, commits nothing.",
-        allow_abbrev=False,
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Reads an activation's source and tells of each record of one row how it stood to the segment, "
+        "what was decided, and what became of that; the last line answers in words. Sends nothing, commits nothing."
     )
     add_activation(parser)
     asked = parser.add_mutually_exclusive_group(required=True)

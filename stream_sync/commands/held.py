@@ -13,7 +13,6 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from typing import Any
 
 from stream_sync.commands.arguments import add_activation, count, opened, wrong
 from stream_sync.commands.letters import LINES, as_object, tell_letters
@@ -29,13 +28,10 @@ from stream_sync.replay.selection import Selection
 from stream_sync.replay.settled import settle_held
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "held",
-        help="parked deletes: list, release, discard",
-        description="The deletes that exceeded an activation's delete budget. While there are any, every further "
-        "delete is parked as well; running lanes notice within 10 seconds that there are none left.",
-        allow_abbrev=False,
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "The deletes that exceeded an activation's delete budget. While there are any, every further "
+        "delete is parked as well; running lanes notice within 10 seconds that there are none left."
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="how many and which", allow_abbrev=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
 
 from stream_sync.admin.views import Done
 from stream_sync.commands.output import result
@@ -12,13 +11,10 @@ from stream_sync.commands.running import Running, add_running, chosen
 from stream_sync.config.load import load
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "pause",
-        help="an activation takes and sends nothing until it is resumed",
-        description="Tells a running service to pause activations, all of them where none is named. What is in flight "
-        "ends, the backlog stays in Kafka. One process is told; a restart begins as the config says (`paused`).",
-        allow_abbrev=False,
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Tells a running service to pause activations, all of them where none is named. What is in flight "
+        "ends, the backlog stays in Kafka. One process is told; a restart begins as the config says (`paused`)."
     )
     add_running(parser)
 

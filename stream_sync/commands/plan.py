@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -32,14 +31,11 @@ from stream_sync.observability import logs
 from stream_sync.rehearsal.outlook import plan
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "plan",
-        help="say what a config would do, from the history that Kafka holds",
-        description="Reads the retained history of the activations' topics once and says what a config, or an edit of "
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Reads the retained history of the activations' topics once and says what a config, or an edit of "
         "one, would do: inserts, updates, deletes against their budget, dead letters, requests, and who would be left "
-        "behind. Sends nothing, commits nothing and joins no group.",
-        allow_abbrev=False,
+        "behind. Sends nothing, commits nothing and joins no group."
     )
     add_config(parser)
     parser.add_argument("--against", metavar="OLD", type=Path, help="the config as it is, to compare with")

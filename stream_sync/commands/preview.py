@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from typing import Any
 
 from stream_sync.commands.arguments import add_activation, at_least_one, opened
 from stream_sync.commands.output import note, result
@@ -18,14 +17,11 @@ from stream_sync.rehearsal.preview import Shown, preview
 LIMIT = 10
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "preview",
-        help="show what would be sent for real records, and why",
-        description="Reads some of the oldest and newest records of an activation's topic and shows what each means: "
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Reads some of the oldest and newest records of an activation's topic and shows what each means: "
         "how its row stands to the segment and what decided that, and the requests that would be made. Sends nothing, "
-        "commits nothing and joins no group. Values are hidden.",
-        allow_abbrev=False,
+        "commits nothing and joins no group. Values are hidden."
     )
     add_activation(parser)
     parser.add_argument("--limit", type=at_least_one, default=LIMIT, metavar="N", help=f"how many (default: {LIMIT})")

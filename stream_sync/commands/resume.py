@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from stream_sync.commands.pause import tell
 from stream_sync.commands.running import add_running
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "resume",
-        help="a paused activation goes on",
-        description="Tells a running service to go on with activations, all of them where none is named, that somebody "
-        "paused or that have `paused: true`. A halt, or a schedule, is another matter.",
-        allow_abbrev=False,
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Tells a running service to go on with activations, all of them where none is named, that somebody "
+        "paused or that have `paused: true`. A halt, or a schedule, is another matter."
     )
     add_running(parser)
 

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import os
 from pathlib import Path
-from typing import Any
 
 from stream_sync.commands.arguments import add_activation, opened, since_ms, wrong
 from stream_sync.commands.output import how_many, note, result
@@ -31,14 +30,11 @@ from stream_sync.resync.resyncing import Resyncing, Sight, Wanted
 SHARE = 0.2
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "resync",
-        help="send people's newest state once more",
-        description="Reads an activation's source from its beginning and sends everybody in the segment as they are "
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Reads an activation's source from its beginning and sends everybody in the segment as they are "
         "now, beside the running service and at a share of the rate limit. Ended at any time, the same command goes on "
-        "where it was.",
-        allow_abbrev=False,
+        "where it was."
     )
     add_activation(parser)
     what = parser.add_mutually_exclusive_group(required=True)

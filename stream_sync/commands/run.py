@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import os
 import sys
-from typing import Any
 
 from stream_sync.app import Result, Service
 from stream_sync.commands import allocator, collector
@@ -21,13 +20,8 @@ from stream_sync.observability import logs
 from stream_sync.wiring import RunOptions
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "run",
-        help="run the service",
-        description="Runs the activations of a config until SIGTERM or Ctrl-C.",
-        allow_abbrev=False,
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Runs the activations of a config until SIGTERM or Ctrl-C."
     add_config(parser)
     parser.add_argument(
         "--activation", action="append", default=[], metavar="NAME", help="only this one; may be given several times"

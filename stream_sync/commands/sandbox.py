@@ -33,13 +33,10 @@ LOOK_SECONDS = 0.5
 """How often the file of the table is looked at."""
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "sandbox",
-        help="the destinations, simulated on this machine",
-        description="Simulates the destinations on this machine, as strict as their documents, until Ctrl-C. Point a "
-        "destination's `url` at http://127.0.0.1:PORT/braze/NAME: every name is a workspace of its own.",
-        allow_abbrev=False,
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Simulates the destinations on this machine, as strict as their documents, until Ctrl-C. Point a "
+        "destination's `url` at http://127.0.0.1:PORT/braze/NAME: every name is a workspace of its own."
     )
     parser.add_argument(
         "--table",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
 
 import msgspec
 
@@ -17,12 +16,9 @@ HEAD = ("activation", "state", "lag", "in memory", "freshness", "limit", "limite
 UNKNOWN = "-"
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "status",
-        help="what the lanes of a running service do",
-        description="State, lag, freshness, limits, held deletes and open dead letters of each lane of one process.",
-        allow_abbrev=False,
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "State, lag, freshness, limits, held deletes and open dead letters of each lane of one process."
     )
     add_running(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document, as `GET /api/lanes` has it")

@@ -36,13 +36,10 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "types",
-        help="propose the `types:` of a source whose JSON has no schema",
-        description="Reads some of a topic's records, its oldest and its newest, and proposes the source's `types:`, "
-        "with what speaks for each. Commits nothing and joins no group. No value is shown.",
-        allow_abbrev=False,
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Reads some of a topic's records, its oldest and its newest, and proposes the source's `types:`, "
+        "with what speaks for each. Commits nothing and joins no group. No value is shown."
     )
     add_config(parser)
     parser.add_argument("--source", metavar="NAME", required=True, help="a source of the config")

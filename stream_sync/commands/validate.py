@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from typing import Any
 
 from stream_sync.commands.arguments import add_config
 from stream_sync.commands.output import note, result, tell_finding, tell_warnings
@@ -16,13 +15,10 @@ from stream_sync.config.resolved import resolved
 from stream_sync.config.settings import Config
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "validate",
-        help="check the config file; every problem at once",
-        description="Checks the config file and tells every problem at once, with its line and what would be right. "
-        "Exit status: 0 no problem, 1 something that --live asked did not answer, 2 a problem.",
-        allow_abbrev=False,
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Checks the config file and tells every problem at once, with its line and what would be right. "
+        "Exit status: 0 no problem, 1 something that --live asked did not answer, 2 a problem."
     )
     add_config(parser)
     parser.add_argument(

@@ -10,7 +10,6 @@ import asyncio
 import datetime as dt
 import json
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -25,12 +24,9 @@ from stream_sync.kafka.warned import Warned, topic_of, warnings
 HEAD = ("code", "name", "times", "first", "last", "for instance", "message")
 
 
-def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser(
-        "warnings",
-        help="what an activation warned of",
-        description="What a person should know although nothing failed, and halts, from the topic of an activation.",
-        allow_abbrev=False,
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "What a person should know although nothing failed, and halts, from the topic of an activation."
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="a line for each code and name, the latest last", allow_abbrev=False)
