@@ -18,9 +18,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Literal
 
 from stream_sync.delivery.deletes import WaitingDeletes
-from stream_sync.delivery.pending import Acknowledgement, Pending, State, merge
+from stream_sync.delivery.pending import Pending, State, merge
 from stream_sync.delivery.people import People
-from stream_sync.model import Intent, Record
+from stream_sync.model import Intent
 
 Sort = Literal["writes", "deletes"]
 STATES: dict[Sort, State] = {"writes": State.READY, "deletes": State.DUE}
@@ -53,28 +53,20 @@ class Backlog:
         for head in self._heads.values():
             yield from chain_of(head)
 
-    def add(
-        self,
-        intent: Intent,
-        acknowledgement: Acknowledgement,
-        offset: int,
-        record: Record,
-        ts_ms: int | None,
-        now: float,
-    ) -> Pending:
-        """Takes an intent in and returns what it is part of now. `settle_overtaken` is to be called when its offset was
-        received."""
-        pending = Pending(intent, acknowledgement, [offset], record, ts_ms, ts_ms, now)
-        identifier = intent.identifier
+    def add(self, pending: Pending) -> Pending:
+        """Takes in a record's intent, now (`since`), and returns what it is part of. `settle_overtaken` is to be called
+        when its offset was received."""
+        identifier = pending.intent.identifier
         head = self._heads.setdefault(identifier, pending)
         if head is not pending:
-            return self._join(head, pending, now)
-        if intent.kind == "delete":
+            return self._join(head, pending, pending.since)
+        is_delete = pending.intent.kind == "delete"
+        if is_delete:
             self.deletes += 1
         if identifier in self._people.busy:
             pending.state = State.BLOCKED
-        elif intent.kind == "delete":
-            self._waiting.start(pending, now)
+        elif is_delete:
+            self._waiting.start(pending, pending.since)
         else:
             self._writes.append(pending)
         return pending

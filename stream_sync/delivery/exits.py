@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from stream_sync.delivery.coalesce import Backlog
-from stream_sync.delivery.pending import Acknowledgement, Pending
+from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.people import People
 from stream_sync.delivery.ports import Assignment
 from stream_sync.model import Intent, Record, Unseen
@@ -56,19 +56,11 @@ class Exits:
         """Whether somebody has to be asked for."""
         return bool(self._asked)
 
-    def add(
-        self,
-        intent: Intent,
-        acknowledgement: Acknowledgement,
-        offset: int,
-        record: Record,
-        ts_ms: int | None,
-        now: float,
-    ) -> Pending:
+    def add(self, pending: Pending) -> Pending:
         """See `Backlog.add`."""
-        for asked in self._asked.pop(intent.identifier, ()):
+        for asked in self._asked.pop(pending.intent.identifier, ()):
             _settle(asked)
-        return self._backlog.add(intent, acknowledgement, offset, record, ts_ms, now)
+        return self._backlog.add(pending)
 
     def follow(self, delete: Pending, insert: Pending) -> None:
         """See `Backlog.follow`."""
@@ -111,7 +103,7 @@ class Exits:
 
     def _delete(self, asked: _Asked, now: float) -> None:
         delete, assignment, offset, record, ts_ms = asked
-        pending = self._backlog.add(delete, assignment, offset, record, ts_ms, now)
+        pending = self._backlog.add(Pending(delete, assignment, [offset], record, ts_ms, ts_ms, now))
         self._metrics.intents("delete", 1)
         if offset < assignment.whole_until:
             self._early(pending, assignment)

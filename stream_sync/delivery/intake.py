@@ -140,7 +140,8 @@ class Intake:
                 routed += 1
                 if decision.__class__ is Intent:
                     received.append(offset)
-                    pending = add(decision, acknowledgement, offset, record, change.ts_ms, now)
+                    ts_ms = change.ts_ms
+                    pending = add(Pending(decision, acknowledgement, [offset], record, ts_ms, ts_ms, now))
                     kinds.append(decision.kind)
                     if offset < whole_until and decision.kind == "delete":
                         self._early(pending, acknowledgement)
@@ -169,7 +170,9 @@ class Intake:
         """An Insert and the Delete of the person it was before."""
         added: dict[str, Pending] = {}
         for intent in intents:
-            pending = self._backlog.add(intent, acknowledgement, offset, change.record, change.ts_ms, now)
+            pending = self._backlog.add(
+                Pending(intent, acknowledgement, [offset], change.record, change.ts_ms, change.ts_ms, now)
+            )
             added[intent.identifier] = pending
             if intent.kind == "delete" and offset < acknowledgement.whole_until:
                 self._early(pending, acknowledgement)

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from stream_sync.delivery.coalesce import Backlog, block, cancels, chain_of
-from stream_sync.delivery.pending import Acknowledgement, Pending, State, merge
+from stream_sync.delivery.pending import Pending, State, merge
 from stream_sync.delivery.people import People
-from stream_sync.model import Intent, Record
+from stream_sync.model import Intent
 
 
 class Shadow(Pending, gc=False):
@@ -42,20 +42,13 @@ def open_backlog(
 class RenamingBacklog(Backlog):
     """A backlog in which intents may have `formerly`."""
 
-    def add(
-        self,
-        intent: Intent,
-        acknowledgement: Acknowledgement,
-        offset: int,
-        record: Record,
-        ts_ms: int | None,
-        now: float,
-    ) -> Pending:
+    def add(self, pending: Pending) -> Pending:
         """See `Backlog.add`."""
-        if intent.formerly is None:
-            return super().add(intent, acknowledgement, offset, record, ts_ms, now)
-        rename = self._absorbing(Pending(intent, acknowledgement, [offset], record, ts_ms, ts_ms, now), now)
-        head = self._heads.setdefault(intent.identifier, rename)
+        if pending.intent.formerly is None:
+            return super().add(pending)
+        now = pending.since
+        rename = self._absorbing(pending, now)
+        head = self._heads.setdefault(pending.intent.identifier, rename)
         if rename.intent.formerly is None:
             if head is not rename:
                 return self._join(head, rename, now)

@@ -202,7 +202,7 @@ class Sender:
         self._numbers.done.clear()
         now = asyncio.get_running_loop().time()
         for number, (intent, record, ts_ms) in zip(numbers, intents, strict=True):
-            self._backlog.add(intent, self._numbers, number, record, ts_ms, now)
+            self._backlog.add(Pending(intent, self._numbers, [number], record, ts_ms, ts_ms, now))
         self._dispatch.wake()
         await self._numbers.done.wait()
         if self._halted is not None:

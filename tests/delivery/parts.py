@@ -83,7 +83,7 @@ class Lane:
         self._offset += 1
         ack.give_out(self._offset)
         record = Told(ack.partition, self._offset)
-        pending = self.backlog.add(wanted, ack, self._offset, record, ts_ms, self.now)
+        pending = self.backlog.add(Pending(wanted, ack, [self._offset], record, ts_ms, ts_ms, self.now))
         self.backlog.settle_overtaken()
         return pending
 

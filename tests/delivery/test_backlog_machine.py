@@ -108,7 +108,8 @@ class Backlogs(RuleBasedStateMachine):
         self.added[at] = self.now
         if wanted.kind != "delete":
             self.first.pop(at, None)
-        pending = self.backlog.add(wanted, ack, self.offset, Told(number, self.offset), self.ts_ms, self.now)
+        record = Told(number, self.offset)
+        pending = self.backlog.add(Pending(wanted, ack, [self.offset], record, self.ts_ms, self.ts_ms, self.now))
         self.backlog.settle_overtaken()
         if wanted.kind == "delete" and self.early[number]:
             self.backlog.defer(pending, ack)

@@ -50,7 +50,9 @@ class Asking:
     def write(self, who: str = "ann") -> Pending:
         self.offset += 1
         self.ack.receive(self.offset, 1)
-        return self.exits.add(intent("insert", who), self.ack, self.offset, Told(0, self.offset), None, 0.0)
+        return self.exits.add(
+            Pending(intent("insert", who), self.ack, [self.offset], Told(0, self.offset), None, None, 0.0)
+        )
 
     @property
     def waiting(self) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from stream_sync.delivery.coalesce import Backlog
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.outcomes import Outcomes
+from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.settings import LaneSettings
 from stream_sync.model import DELIVERED, Intent, Mode, Outcome
 from stream_sync.observability.metrics import Metrics
@@ -69,7 +70,7 @@ class Sending:
             lambda: self.may_go_on,
         )
         self.ack.give_out(1)
-        self.backlog.add(intent("insert"), self.ack, 1, Told(0, 1), None, 0.0)
+        self.backlog.add(Pending(intent("insert"), self.ack, [1], Told(0, 1), None, None, 0.0))
 
     async def begin(self) -> asyncio.Task[None]:
         running = asyncio.create_task(self.dispatch.run())

@@ -98,7 +98,7 @@ class Process:
         for offset, (who, is_there) in enumerate(taken, start):
             offsets.receive(offset, 1)
             wanted = intent("insert" if is_there else "delete", who)
-            self.backlog.add(wanted, offsets, offset, Told(number, offset), None, now)
+            self.backlog.add(Pending(wanted, offsets, [offset], Told(number, offset), None, None, now))
             self.backlog.settle_overtaken()
         self.read[number] = start + len(taken)
         self.guard.check(now)

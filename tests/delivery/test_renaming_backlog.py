@@ -47,7 +47,8 @@ class Renaming(Lane):
         ack = ack or self.ack
         self.last += 1
         ack.give_out(self.last)
-        pending = self.backlog.add(wanted, ack, self.last, Of(ack.partition, self.last, row), ts_ms, self.now)
+        record = Of(ack.partition, self.last, row)
+        pending = self.backlog.add(Pending(wanted, ack, [self.last], record, ts_ms, ts_ms, self.now))
         self.backlog.settle_overtaken()
         return pending
 
