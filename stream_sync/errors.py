@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+FAULTS = (ValueError, ArithmeticError, TypeError, LookupError, RecursionError, MemoryError)
+"""What code may raise over the values of one row; the messages may hold them."""
+
 
 class StreamSyncError(Exception):
     """The root. Every message ends with what the operator can do."""

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from stream_sync.model import Change, Columns, Row, UnrepresentableError
+from stream_sync.errors import FAULTS
+from stream_sync.model import Change, Columns, Row
 from stream_sync.replay.selection import is_key
 from stream_sync.routing.careful import CarefulCompiled
-from stream_sync.routing.compiled import DataError
 from stream_sync.routing.plan import Person, Plan, identifier_text
 
 
@@ -58,7 +58,7 @@ class PersonQuery:
             compiled = self._compiled[columns] = CarefulCompiled(self._plan, columns, _unheard)
         try:
             return compiled.name(row) in self._wanted
-        except (*DataError, UnrepresentableError):
+        except FAULTS:
             return False
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import (
     Change,
     Columns,
@@ -26,7 +27,7 @@ from stream_sync.model import (
     Undecodable,
 )
 from stream_sync.routing.careful import CarefulCompiled
-from stream_sync.routing.compiled import DataError, are_same
+from stream_sync.routing.compiled import are_same
 from stream_sync.routing.plan import Plan
 from stream_sync.routing.router import Router
 from stream_sync.routing.verdict import Judge, Verdict
@@ -129,7 +130,7 @@ class Historian:
             compiled = self._compiled[columns] = CarefulCompiled(self._plan, columns, _unheard)
         try:
             return compiled.rest(row)
-        except DataError:
+        except FAULTS:
             return {}
 
 

@@ -93,7 +93,7 @@ BOOL = _converted("bool", numerics.read_bool)
 # infinities, which come as text, are left to `check`.
 FLOAT = ColumnType("float", float, None, numerics.read_float)
 BYTES = _converted("bytes", numerics.read_bytes, unavailable.BYTES)
-JSON = _converted("json", read_json, unavailable.JSON)
+JSON = _converted("json", read_json, unavailable.ANY)
 SHOWN = _converted("shown", as_shown, unavailable.ANY)
 DATE = _converted("date", temporal.read_date)
 TIMESTAMP = _converted("timestamp", temporal.timestamp_reader(1_000))

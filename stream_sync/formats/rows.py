@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from stream_sync.errors import FAULTS
 from stream_sync.formats import unavailable
 from stream_sync.formats.column_types import BOOL, BOOLEAN, INT, SHOWN, ColumnType
 from stream_sync.model import Absent, Row, UnrepresentableError, Value, WireValueError
@@ -71,7 +72,7 @@ def _guarded(name: str, get: Callable[[Row], Any], read: Callable[[Any], Value])
             raise UnrepresentableError(f"column {name!r} {error}") from None
         except WireValueError as error:
             raise WireValueError(f"column {name!r} {error}") from None
-        except (TypeError, RecursionError):  # an unhashable value given to a cached conversion; nesting too deep
+        except FAULTS:  # an unhashable value given to a cached conversion; nesting too deep
             raise WireValueError(f"column {name!r} does not hold a value of its type") from None
 
     return read_column

@@ -28,9 +28,9 @@ _REPEATING = 8192
 """How many distinct wire values a conversion remembers."""
 
 # Bounded, since what matches is remembered.
-_DATE = re.compile(r"\d{4}-\d\d-\d\dZ?")
-_CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,12})?)?(Z|[+-]\d\d(:?\d\d)?)?")
-_STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,12})?)?(Z|[+-]\d\d(:?\d\d)?)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\dZ?", re.ASCII)
+_CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d{1,12})?)?(Z|[+-]\d\d(:?\d\d)?)?", re.ASCII)
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,12})?)?(Z|[+-]\d\d(:?\d\d)?)?", re.ASCII)
 # Java writes years outside 0-9999 with a sign: -0043-03-15, +292278994-08-16.
 _FAR = re.compile(r"[+-]?infinity|[+-]\d{4,}-\d\d-\d\d.*", re.IGNORECASE | re.DOTALL)
 _PERIOD = re.compile(r"P(?:(-?\d+)Y)?(?:(-?\d+)M)?(?:(-?\d+)D)?(?:T(?:(-?\d+)H)?(?:(-?\d+)M)?(?:(-?\d+(?:\.\d+)?)S)?)?")
@@ -51,9 +51,12 @@ def read_date(wire: int | str) -> date:
         except (ValueError, OverflowError):
             raise UnrepresentableError("is a date outside the years 1-9999") from None
     if isinstance(wire, str):
-        if _DATE.fullmatch(wire):
+        if not _DATE.fullmatch(wire):
+            raise _refused(wire, "date")
+        try:
             return date.fromisoformat(wire.removesuffix("Z"))
-        raise _refused(wire, "date")
+        except ValueError:
+            raise UnrepresentableError("is a date that no calendar here holds") from None
     raise WireValueError("is not a date")
 
 

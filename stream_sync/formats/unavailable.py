@@ -26,11 +26,12 @@ _CODES = list(PLACEHOLDER.encode())
 Marks = tuple[object, ...]
 """Wire values that mean unavailable."""
 
-TEXT: Marks = (PLACEHOLDER,)
 BYTES: Marks = (PLACEHOLDER, _BASE64, PLACEHOLDER.encode())
-JSON: Marks = (PLACEHOLDER, f'{{"{PLACEHOLDER}":"{PLACEHOLDER}"}}', {PLACEHOLDER: PLACEHOLDER})
+TEXT: Marks = (PLACEHOLDER, _BASE64, f'{{"{PLACEHOLDER}":"{PLACEHOLDER}"}}')
+"""Also of a column that is declared to be text and is bytes, or an hstore, in the database."""
 ARRAY: Marks = ([PLACEHOLDER], _CODES, [_UUID], [_BASE64], [PLACEHOLDER.encode()])
-ANY: Marks = (*BYTES, *JSON[1:], *ARRAY)
+ANY: Marks = (*TEXT, PLACEHOLDER.encode(), {PLACEHOLDER: PLACEHOLDER}, *ARRAY)
+"""Of a column that may be anything, as one that is declared to be JSON."""
 
 _NEEDLES = {
     # With the quote before it and none behind: a text, an array's item, and (escaped) a member of an hstore's text.

@@ -15,6 +15,7 @@ from operator import attrgetter, ne
 
 import msgspec
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import (
     Columns,
     Intent,
@@ -36,7 +37,7 @@ Stay = Callable[[Row, Row, Record], Intent | Nothing | None]
 OUTSIDE = Nothing("outside")
 UNCHANGED = Nothing("unchanged")
 DataError = (EvaluationError, WireValueError)
-"""What a row's own data can do to an expression."""
+"""What a row's own data can do to an expression; the messages hold none of it."""
 
 
 class Use(msgspec.Struct, frozen=True, gc=False):
@@ -119,7 +120,7 @@ class Compiled:
 
     def staying(self, rest: Rest) -> Stay:
         """The hot path: a function of an update that decides where the person was and is in the segment, or was and is
-        outside of it; None = look closer. It raises DataError and UnrepresentableError."""
+        outside of it; None = look closer. It raises any of FAULTS."""
         uses, wire, where, omitted = self._uses, self._wire, self._where, self.omitted
         if len(self._identifier) != 1:
             return lambda before, after, record: None
@@ -175,7 +176,7 @@ class Compiled:
     def _was_other(sent: Callable[[Row], Sent | Omitted], before: Row, now: Sent) -> bool:
         try:
             return not are_same(sent(before), now)
-        except DataError:
+        except FAULTS:
             return True  # what it was cannot be known, so it may have changed
 
     def whole(self, row: Row) -> dict[str, Sent]:
@@ -195,7 +196,7 @@ class Compiled:
         for name, sent in self._targets:
             try:
                 value = sent(row)
-            except DataError:
+            except FAULTS:
                 continue
             if value.__class__ is not Omitted:
                 found[name] = value

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import (
     Absent,
     Change,
@@ -31,7 +32,6 @@ from stream_sync.model import (
     Value,
 )
 from stream_sync.routing.careful import CarefulCompiled
-from stream_sync.routing.compiled import DataError
 from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing
 from stream_sync.routing.router import Router
 
@@ -172,7 +172,7 @@ class Folding:
             compiled = self._compiled[columns] = CarefulCompiled(self._plan, columns, self._notice)
         try:
             return compiled.member(row)
-        except DataError:
+        except FAULTS:
             return Standing.UNKNOWN
 
     def _remember(self, newest: Newest, columns: Columns, row: Row) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from stream_sync.errors import HaltError
+from stream_sync.errors import FAULTS, HaltError
 from stream_sync.model import (
     Change,
     Columns,
@@ -29,7 +29,6 @@ from stream_sync.model import (
     Refused,
     Row,
     Sent,
-    UnrepresentableError,
     Unseen,
     WireValueError,
 )
@@ -153,6 +152,8 @@ class Router:
             return Refused("VALUE_CONVERTER", "bad_value", str(error))
         except DataError as error:
             return Refused("TRANSFORMATION", "type_error", str(error))
+        except FAULTS as error:  # a defect of ours: its message may hold the row's data, and the other rows go on
+            return Refused("TRANSFORMATION", "type_error", f"the row cannot be mapped ({type(error).__name__})")
 
     def _stayed(self, change: Change) -> Intent | Nothing | None:
         """The quick decision on an ordinary update, None where there is more to it."""
@@ -161,7 +162,7 @@ class Router:
             return None
         try:
             return stay(before, change.after, change.record)
-        except (*DataError, UnrepresentableError):
+        except FAULTS:
             return None
 
     def _update(self, change: Change, doubt: bool, whole: bool) -> Decision:
@@ -295,7 +296,7 @@ class Router:
         """How the row stood before; what its data does to an expression makes it unknown, not a dead letter."""
         try:
             return compiled.member(before)
-        except DataError:
+        except FAULTS:
             return Standing.UNKNOWN
 
     def _await_tombstone(self, change: Change) -> None:

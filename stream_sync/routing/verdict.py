@@ -13,7 +13,8 @@ from typing import Literal
 
 import msgspec
 
-from stream_sync.model import Change, Columns, Row, UnrepresentableError, Value, WireValueError
+from stream_sync.errors import FAULTS
+from stream_sync.model import Change, Columns, Row, UnrepresentableError, Value
 from stream_sync.routing.careful import CarefulCompiled, ColumnMissingError
 from stream_sync.routing.clauses import Ground, clauses, deciding
 from stream_sync.routing.compiled import DataError
@@ -83,8 +84,10 @@ class Judge:
             return Side("unknown", why=UNAVAILABLE)
         except ColumnMissingError:
             return Side("unknown", why=MISSING)
-        except (WireValueError, *DataError) as error:
+        except DataError as error:
             return Side("unknown", why=str(error))
+        except FAULTS as error:
+            return Side("unknown", why=type(error).__name__)
         return _side(member, grounds, read)
 
     def _grounds(self, compiled: CarefulCompiled, row: Row) -> tuple[Ground, ...]:

@@ -8,7 +8,6 @@ Invariants:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -99,7 +98,7 @@ def _location(value: Value) -> Value:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeEncodeError):
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             return value
     if not isinstance(value, dict):
         return value
@@ -117,7 +116,7 @@ def _number(value: Value) -> Value:
             value = float(value)
         except ValueError:
             return None
-    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool) and forms.is_finite(value)
     return value if is_number else None
 
 

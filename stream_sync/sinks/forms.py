@@ -26,6 +26,10 @@ Nulls = Literal["unset", "skip"]
 Tell = Callable[[str], None]
 """Tells a warning (its code) about the one name a form is for."""
 
+LARGEST = 10**308
+"""Numbers as large as this may be beyond a double's range."""
+MOST_LEVELS = 100
+"""Of lists and objects in one another; JSON readers and writers give up at some hundreds."""
 TRUNCATED = "value_truncated"
 UNREPRESENTABLE = "value_unrepresentable"
 
@@ -65,12 +69,12 @@ def general(dialect: Dialect, nulls: Nulls, tell: Tell) -> Form:
             if blank_is_null and (not value or value.isspace()):
                 return null
             return value if len(value) <= limit else nest.text(value)
-        if kind is int or kind is bool:
+        if kind is bool:
             return value
         if value is None:
             return null
-        if kind is float or kind is Decimal:
-            return value if _finite(value) else nest.top(value)
+        if kind is int or kind is float or kind is Decimal:
+            return value if is_finite(value) else nest.top(value)
         if written := written_of(kind):
             return written(value)
         return nest.top(value)
@@ -83,7 +87,7 @@ def text(dialect: Dialect, nulls: Nulls, tell: Tell) -> Form:
     inner = general(dialect, nulls, tell)
 
     def form(value: Value) -> Sent | Omitted:
-        return inner(value if type(value) is str or value is None or not _finite(value) else scalar_text(value))
+        return inner(value if type(value) is str or value is None or not is_finite(value) else scalar_text(value))
 
     return form
 
@@ -97,11 +101,15 @@ def json_text(value: Sent) -> str:
     return encode(value).decode()
 
 
-def _finite(value: Value) -> bool:
-    """Whether a number is one in JSON; a Decimal beyond a double's range is infinite to whoever reads it."""
-    if type(value) is Decimal:
-        return value.is_finite() and value.adjusted() < 308
-    return type(value) is not float or math.isfinite(value)
+def is_finite(value: Value) -> bool:
+    """Whether a number is one in JSON; beyond a double's range it is infinite to whoever reads it. What is no number
+    is finite."""
+    kind = type(value)
+    if kind is int:
+        return bool(-LARGEST < value < LARGEST)
+    if kind is float:
+        return math.isfinite(value)
+    return kind is not Decimal or (value.is_finite() and value.adjusted() < 308)
 
 
 class _Nest:
@@ -114,12 +122,12 @@ class _Nest:
     def top(self, value: Value) -> Sent | Omitted:
         """A value that stands by itself."""
         try:
-            sent = self._inner(value, in_object=False)
+            sent = self._inner(value, MOST_LEVELS, in_object=False)
             if isinstance(value, list | tuple) and self._dialect.lists == "comma":
                 return self.text(comma_text(sent))
             if isinstance(value, dict) and sent is not None and self._dialect.dicts == "json":
                 return self.text(json_text(sent))
-        except (RecursionError, UnicodeEncodeError):  # nested deeper than JSON writers go; half a surrogate pair
+        except (_TooDeepError, UnicodeEncodeError):  # the other: half a surrogate pair
             sent = None
             self._tell(UNREPRESENTABLE)
         return Omitted.UNREPRESENTABLE if sent is None else sent
@@ -131,32 +139,38 @@ class _Nest:
         self._tell(TRUNCATED)
         return value[:limit]
 
-    def _inner(self, value: Value, in_object: bool) -> Sent:
-        """None where it is NULL or cannot be said."""
+    def _inner(self, value: Value, levels: int, *, in_object: bool) -> Sent:
+        """None where it is NULL or cannot be said. `levels`: so many more may be in it."""
         kind = type(value)
         if kind is str:
             return self.text(value)
+        if (kind is dict or kind is list or kind is tuple) and not levels:
+            raise _TooDeepError
         if kind is dict:
-            return self._object(value)
+            return self._object(value, levels - 1)
         if kind is list or kind is tuple:
-            turned = [self._inner(element, in_object) for element in value]
+            turned = [self._inner(element, levels - 1, in_object=in_object) for element in value]
             return [element for element in turned if element is not None]
         if written := TEXTS.get(kind):
             is_moment = in_object and isinstance(value, dt.date)
             return self._dialect.nested_moment(written(value)) if is_moment else written(value)
-        if _finite(value):
+        if is_finite(value):
             return value
         self._tell(UNREPRESENTABLE)
         return None
 
-    def _object(self, values: Mapping[Any, Value]) -> dict[str, Sent] | None:
-        if not self._dialect.takes_object(values):
-            self._tell(UNREPRESENTABLE)
-            return None
+    def _object(self, values: Mapping[Any, Value], levels: int) -> dict[str, Sent] | None:
         turned: dict[str, Sent] = {}
         for key, value in values.items():
             if not self._dialect.takes_key(name := str(key)):
                 self._tell(UNREPRESENTABLE)
-            elif (inner := self._inner(value, in_object=True)) is not None:
+            elif (inner := self._inner(value, levels, in_object=True)) is not None:
                 turned[name] = inner
+        if not self._dialect.takes_object(turned):  # as it would be sent: some members may be left out
+            self._tell(UNREPRESENTABLE)
+            return None
         return turned
+
+
+class _TooDeepError(Exception):
+    """Lists and objects are nested deeper than MOST_LEVELS."""

@@ -19,6 +19,14 @@ from stream_sync.model import (
     UnrepresentableError,
     WireValueError,
 )
+from stream_sync.sinks import braze_fields, crisp_fields, voyado_fields
+
+FORMS = (
+    *(make("unset", lambda _code: None) for make in (*braze_fields.FIELDS.values(), braze_fields.custom)),
+    *(make(lambda _code: None) for make in (*crisp_fields.FIELDS.values(), crisp_fields.custom)),
+    *(voyado_fields.form(name, "unset", lambda _code: None) for name in (*voyado_fields.STANDARD, "other")),
+)
+"""What a value becomes at a destination; none of them may raise."""
 
 
 def trial(decoder: Decoder, record: Record, columns: Iterable[str]) -> str:
@@ -54,4 +62,6 @@ def _read(columns: Columns, row: Row, name: str) -> None:
         return
     if not isinstance(raw(row), Absent):
         with contextlib.suppress(WireValueError, UnrepresentableError):
-            columns.reader(name)(row)
+            value = columns.reader(name)(row)
+            for form in FORMS:
+                form(value)

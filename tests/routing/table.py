@@ -146,16 +146,14 @@ class Activation:
         source = Source(topic="wh.marts.customers", types=TYPES, before=before, format=format)
         self.flattened = format == "flattened"
         self.decoder = open_decoder(source, plan.columns)
-        self.router = Router(
-            plan,
-            mode,
-            before_full=source.shows_before,
-            whole=whole,
-            notice=self._note,
-            decode=self.decoder.decode,
-            recalls=recalls,
-        )
-        self.router.learn_key(key)
+        self._options: dict[str, Any] = {"before_full": source.shows_before, "whole": whole, "recalls": recalls}
+        self._mode = mode
+        self.router = self.router_of(plan, key)
+
+    def router_of(self, plan: Plan, key: Sequence[str] | None = ("id",)) -> Router:
+        router = Router(plan, self._mode, notice=self._note, decode=self.decoder.decode, **self._options)
+        router.learn_key(key)
+        return router
 
     def _note(self, code: str, name: str) -> None:
         self.notices.append((code, name))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
 import pytest
 
 from stream_sync.errors import HaltError
-from stream_sync.model import Intent
+from stream_sync.model import Change, Intent, Refused
 from tests.routing.table import (
     ANN,
     BASIC,
@@ -480,3 +481,26 @@ def test_the_delete_of_a_key_names_the_person_as_the_write_did() -> None:
     inserted = intent(activation, created(ANN, key=key))
     gone = intent(activation, Read(None, key))
     assert gone.identifier == inserted.identifier == "1/7"
+
+
+def test_documents_that_differ_too_deep_down_are_taken_for_changed() -> None:
+    def deep(leaf: str) -> str:
+        return '{"a":' * 400 + leaf + "}" * 400
+
+    activation = Activation("update", fields={"profile": "profile"})
+    activation.warm_up()
+    found = intent(activation, updated({**ANN, "profile": deep("1")}, {**ANN, "profile": deep("true")}))
+    assert list(found.to_send) == ["profile"]
+
+
+@pytest.mark.parametrize("read", [created(ANN), updated(ANN, BETTER)])
+def test_a_defect_of_ours_is_the_row_s_dead_letter_and_tells_no_value(read: Any) -> None:
+    def fail(value: Any) -> Any:
+        raise LookupError(value)
+
+    activation = Activation("upsert")
+    targets = tuple(msgspec.structs.replace(target, form=fail) for target in activation.plan.targets)
+    broken = activation.router_of(msgspec.structs.replace(activation.plan, targets=targets))
+    change = activation.decoder.decode(read)
+    assert isinstance(change, Change)
+    assert broken.route(change) == Refused("TRANSFORMATION", "type_error", "the row cannot be mapped (LookupError)")

@@ -43,6 +43,7 @@ def sent(section: Section, name: str, value: Any, nulls: Nulls = "unset") -> tup
         ("current_location", {"x": 1, "y": 0, "srid": 4326}, {"longitude": 1, "latitude": 0}),
         ("current_location", '{"longitude": 1.5, "latitude": 2}', {"longitude": 1.5, "latitude": 2}),
         ("current_location", "59.33,18.06", "59.33,18.06"),
+        ("current_location", '{"a":' * 3000, '{"a":' * 3000),
         ("current_location", {"place": "here"}, {"place": "here"}),
         ("date_of_first_session", dt.date(2024, 1, 1), "2024-01-01"),
         ("email_open_tracking_disabled", True, True),
@@ -72,6 +73,8 @@ def test_an_empty_email_is_skipped_where_nulls_are() -> None:
         ({"inc": 1}, Omitted.UNREPRESENTABLE, ["value_unrepresentable"]),
         ({"add": ["a"], "remove": ["b"]}, Omitted.UNREPRESENTABLE, ["value_unrepresentable"]),
         ({"add": 1, "other": 2}, {"add": 1, "other": 2}, []),
+        ({"inc": 1, "b": None}, Omitted.UNREPRESENTABLE, ["value_unrepresentable"]),
+        ({"remove": ["a"], "x.y": 1}, Omitted.UNREPRESENTABLE, ["value_unrepresentable"] * 2),
         ({}, {}, []),
     ],
 )

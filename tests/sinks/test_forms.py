@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_sync.model import Omitted
-from stream_sync.sinks import forms
+from stream_sync.sinks import braze_fields, crisp_fields, forms, voyado_fields
 from stream_sync.sinks.forms import Dialect, Form, Nulls
 
 UTC = dt.UTC
@@ -72,6 +72,60 @@ def test_a_decimal_keeps_every_digit_and_one_beyond_doubles_is_left_out() -> Non
     make, _ = form()
     assert forms.encode(make(Decimal("12345678901234567890.10"))) == b"12345678901234567890.10"
     assert make(Decimal("1E+400")) is Omitted.UNREPRESENTABLE
+    assert make(10**400) is Omitted.UNREPRESENTABLE
+    assert make({"a": -(10**400), "b": 10**300}) == {"b": 10**300}
+
+
+def nested(levels: int) -> Any:
+    """Lists and objects in one another."""
+    value: Any = 1
+    for level in range(levels):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+def test_what_is_nested_deeper_than_json_readers_go_is_left_out_with_a_warning() -> None:
+    make, told = form()
+    assert make(nested(forms.MOST_LEVELS)) == nested(forms.MOST_LEVELS)
+    assert told == []
+    assert make(nested(forms.MOST_LEVELS + 1)) is Omitted.UNREPRESENTABLE
+    assert told == ["value_unrepresentable"]
+
+
+def say_nothing(_code: str) -> None:
+    """Nobody listens."""
+
+
+EVERY_FORM = {
+    **{f"braze {name}": make("unset", say_nothing) for name, make in braze_fields.FIELDS.items()},
+    "braze custom": braze_fields.custom("unset", say_nothing),
+    **{
+        f"voyado {name}": voyado_fields.form(name, "unset", say_nothing)
+        for name in (*voyado_fields.STANDARD, "its own")
+    },
+    **{f"crisp {name}": make(say_nothing) for name, make in crisp_fields.FIELDS.items()},
+    "crisp custom": crisp_fields.custom(say_nothing),
+}
+HARD = [
+    *(10**400, -(10**400), float("nan"), Decimal("sNaN"), Decimal("1E+400"), True, "", " ", "\ud800", b"\xff"),
+    *('{"a":' * 3000, '{"lon": 1e999, "lat": 1}', f'{{"lon": {"9" * 320}, "lat": 1}}', "9" * 5000, "1e5"),
+    *({"lon": 10**320, "lat": 1}, {"x": "9" * 5000, "y": Decimal("sNaN")}, {1: {None: [b""]}}, {"\ud800": 1}),
+    *([], {}, [None], nested(90), nested(990)),
+    *(dt.date.min, dt.datetime.max.replace(tzinfo=UTC), dt.time.max, dt.timedelta.max),
+]
+
+
+@pytest.mark.parametrize("name", EVERY_FORM)
+def test_a_form_never_raises(name: str) -> None:
+    make = EVERY_FORM[name]
+    for value in HARD:
+        sent = make(value)
+        if isinstance(sent, Omitted):
+            continue
+        try:
+            forms.encode(sent)
+        except UnicodeEncodeError:  # half a surrogate pair: whoever sends it refuses the row
+            assert "\ud800" in value
 
 
 def test_null_unsets_or_is_skipped() -> None:

@@ -15,9 +15,10 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
 from stream_sync.routing.expressions import calendar_arithmetic, numeric
-from stream_sync.routing.expressions.errors import FAULTS, EvaluationError, ExpressionError, failure
+from stream_sync.routing.expressions.errors import EvaluationError, ExpressionError, failure
 from stream_sync.routing.expressions.kinds import NUMBERS, TYPES, CalendarInterval, Kind, kind_of
 from stream_sync.routing.expressions.node import Bound, Node, Reader, constant
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
-from stream_sync.routing.expressions.errors import FAULTS, EvaluationError, ExpressionError, failure, mismatch
+from stream_sync.routing.expressions.errors import EvaluationError, ExpressionError, failure, mismatch
 from stream_sync.routing.expressions.kinds import Json, Kind, kind_of, unwrapped
 from stream_sync.routing.expressions.literals import read_literal
 from stream_sync.routing.expressions.node import Bound, Node, Reader, require_kind

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
-from stream_sync.routing.expressions.errors import FAULTS, failure, mismatch
+from stream_sync.routing.expressions.errors import failure, mismatch
 from stream_sync.routing.expressions.functions import ARRAY, INTEGER, Function, strict, table
 from stream_sync.routing.expressions.kinds import Kind
 from stream_sync.routing.expressions.literals import read_literal

@@ -15,10 +15,11 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
 from stream_sync.routing.expressions import numeric, text_input
 from stream_sync.routing.expressions.array_input import array_literal
-from stream_sync.routing.expressions.errors import FAULTS, EvaluationError, ExpressionError, failure
+from stream_sync.routing.expressions.errors import EvaluationError, ExpressionError, failure
 from stream_sync.routing.expressions.interval_input import interval
 from stream_sync.routing.expressions.kinds import TYPES, CalendarInterval, Json, Kind, kind_of, midnight
 from stream_sync.routing.expressions.node import Bound, Node, Reader, constant

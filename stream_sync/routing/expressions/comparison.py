@@ -12,8 +12,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
-from stream_sync.routing.expressions.errors import FAULTS, EvaluationError, ExpressionError, failure
+from stream_sync.routing.expressions.errors import EvaluationError, ExpressionError, failure
 from stream_sync.routing.expressions.kinds import NUMBERS, TYPES, Kind
 from stream_sync.routing.expressions.literals import Test, literal_test
 from stream_sync.routing.expressions.node import Bound, Node, Reader

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
-from stream_sync.routing.expressions.errors import FAULTS, EvaluationError, ExpressionError, failure
+from stream_sync.routing.expressions.errors import EvaluationError, ExpressionError, failure
 from stream_sync.routing.expressions.kinds import Kind, kind_of
 from stream_sync.routing.expressions.node import Bound, Node, Reader
 from stream_sync.routing.expressions.text_output import text

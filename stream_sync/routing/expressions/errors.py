@@ -25,10 +25,6 @@ class EvaluationError(ValueError):
     """A row's values do not fit the expression: a wrong type, an overflow, a division by zero, a bad cast."""
 
 
-FAULTS = (ValueError, ArithmeticError, TypeError, LookupError, RecursionError, MemoryError)
-"""What an implementation may raise; `failure` turns it into an EvaluationError without the value in it."""
-
-
 def failure(where: str, fault: BaseException) -> EvaluationError:
     """The error to raise (`from None`: the cause's text may hold the value) for a fault inside function `where`."""
     if isinstance(fault, EvaluationError):

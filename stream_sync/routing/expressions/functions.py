@@ -11,8 +11,9 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
-from stream_sync.routing.expressions.errors import FAULTS, failure, mismatch
+from stream_sync.routing.expressions.errors import failure, mismatch
 from stream_sync.routing.expressions.kinds import NUMBERS, TYPES, Kind
 from stream_sync.routing.expressions.node import Bound, Node, Reader, require_kind
 

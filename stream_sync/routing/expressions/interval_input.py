@@ -10,7 +10,8 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
-from stream_sync.routing.expressions.errors import FAULTS, EvaluationError
+from stream_sync.errors import FAULTS
+from stream_sync.routing.expressions.errors import EvaluationError
 from stream_sync.routing.expressions.kinds import CalendarInterval
 
 _UNITS = {

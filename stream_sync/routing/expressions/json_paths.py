@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
 from stream_sync.routing.expressions.array_input import array_literal
-from stream_sync.routing.expressions.errors import FAULTS, EvaluationError, ExpressionError, failure, mismatch
+from stream_sync.routing.expressions.errors import EvaluationError, ExpressionError, failure, mismatch
 from stream_sync.routing.expressions.kinds import Json, Kind, kind_of
 from stream_sync.routing.expressions.node import Bound, Node, Reader, require_kind
 from stream_sync.routing.expressions.text_output import json_scalar_text, json_text

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
 from stream_sync.routing.expressions.comparison import comparison
-from stream_sync.routing.expressions.errors import FAULTS, failure, mismatch
+from stream_sync.routing.expressions.errors import failure, mismatch
 from stream_sync.routing.expressions.kinds import Kind
 from stream_sync.routing.expressions.literals import Test, literal_test, pair_test, read_literal
 from stream_sync.routing.expressions.node import Bound, Node, Reader, require_kind

@@ -12,8 +12,9 @@ import functools
 import re
 from collections.abc import Callable
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
-from stream_sync.routing.expressions.errors import FAULTS, EvaluationError, ExpressionError, failure, mismatch
+from stream_sync.routing.expressions.errors import EvaluationError, ExpressionError, failure, mismatch
 from stream_sync.routing.expressions.kinds import Kind
 from stream_sync.routing.expressions.node import Bound, Node, Reader, require_kind
 from stream_sync.routing.expressions.text_functions import lower

@@ -6,9 +6,10 @@ Invariants:
 
 from __future__ import annotations
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
 from stream_sync.routing.expressions.comparison import check_kinds
-from stream_sync.routing.expressions.errors import FAULTS, failure
+from stream_sync.routing.expressions.errors import failure
 from stream_sync.routing.expressions.kinds import Kind
 from stream_sync.routing.expressions.literals import pair_test
 from stream_sync.routing.expressions.node import Bound, Node, Reader

@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from stream_sync.errors import FAULTS
 from stream_sync.model import Row
-from stream_sync.routing.expressions.errors import FAULTS, EvaluationError, failure
+from stream_sync.routing.expressions.errors import EvaluationError, failure
 from stream_sync.routing.expressions.functions import ARRAY, INTEGER, TEXT, Build, Function, Parameter, strict, table
 from stream_sync.routing.expressions.kinds import Kind
 from stream_sync.routing.expressions.node import Bound, Node, Reader

@@ -15,8 +15,9 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+from stream_sync.errors import FAULTS
 from stream_sync.routing.expressions import numeric
-from stream_sync.routing.expressions.errors import FAULTS, EvaluationError
+from stream_sync.routing.expressions.errors import EvaluationError
 from stream_sync.routing.expressions.interval_input import interval
 from stream_sync.routing.expressions.kinds import Json
 
