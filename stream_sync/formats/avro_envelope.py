@@ -24,7 +24,7 @@ from stream_sync.formats.avro_keys import AvroKeyReader
 from stream_sync.formats.avro_schema import Node
 from stream_sync.formats.column_types import ColumnType, declared_types
 from stream_sync.formats.connect_schema import InvalidSchemaError
-from stream_sync.formats.control_records import ConverterError, classify, undecodable, unreadable
+from stream_sync.formats.control_records import MONGODB, ConverterError, classify, undecodable, unreadable
 from stream_sync.formats.envelope import LARGEST
 from stream_sync.formats.keyed import Keyed
 from stream_sync.formats.layout import LAST_MS
@@ -118,12 +118,13 @@ class AvroEnvelopes(AvroSource):
         """Raises ValueError for a name in `types:` that is no type."""
         super().__init__(source, needed, notice, schemas)
         self._values = AvroPart(schemas, framing.VALUE, self._describe)
+        self._mongodb = False
 
     def decode(self, record: Record) -> Decoded:
         """See `Decoder.decode`."""
         value = record.value()
         if value is None:
-            return self._tombstone(record)
+            return MONGODB if self._mongodb else self._tombstone(record)
         if len(value) > LARGEST:
             return undecodable("too_large", f"the value is larger than {LARGEST} bytes")
         try:
@@ -132,7 +133,9 @@ class AvroEnvelopes(AvroSource):
             return unreadable(error, value)
         shape = layout.shape
         if shape is None or (op := envelope["op"]) not in _OPS:
-            return classify(envelope, layout.name)
+            found = classify(envelope, layout.name)
+            self._mongodb |= found is MONGODB
+            return found
         self._last = shape
         before, after = envelope["before"], envelope["after"]
         row, incomplete, absent = layout.row, False, False

@@ -122,6 +122,13 @@ def not_flattened(payload: Any, schema_name: str | None = None) -> NotAChange | 
     return None
 
 
+MONGODB = undecodable(
+    "unsupported_connector",
+    "the record is of MongoDB's connector, which is not supported: its documents are no rows; bring them into a table "
+    "first",
+)
+
+
 def is_mongodb(payload: Any) -> bool:
     """Whether a parsed value is an envelope of MongoDB's connector, which has documents as texts for rows."""
     if not isinstance(payload, dict) or not isinstance(source := payload.get("source"), dict):
@@ -137,8 +144,5 @@ def _no_row(payload: dict[str, Any]) -> Undecodable:
     if payload["op"] not in ("r", "c", "u", "d", "t"):
         return undecodable("unknown_op", "the envelope's op is none of r, c, u, d, t and m")
     if is_mongodb(payload):
-        advice = "its documents are no rows; bring them into a table first"
-        return undecodable(
-            "unsupported_connector", f"the record is of MongoDB's connector, which is not supported: {advice}"
-        )
+        return MONGODB
     return undecodable("unknown_shape", "before and after are no JSON objects")

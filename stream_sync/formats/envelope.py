@@ -21,7 +21,7 @@ from stream_sync.config.settings import Source
 from stream_sync.formats import cloudevents
 from stream_sync.formats.column_types import declared_types
 from stream_sync.formats.connect_json import UNREADABLE, Unwrapper
-from stream_sync.formats.control_records import classify, is_mongodb, undecodable, unreadable
+from stream_sync.formats.control_records import MONGODB, classify, is_mongodb, undecodable, unreadable
 from stream_sync.formats.keyed import Keyed, OpenKeys
 from stream_sync.formats.keys import KeyReader
 from stream_sync.formats.layout import LAST_MS, Described, Layout, Layouts
@@ -109,7 +109,7 @@ class JsonEnvelopes(Keyed):
         if control is not None:
             return control
         if self._mongodb:
-            return undecodable("unsupported_connector", "the record is of MongoDB's connector, which is not supported")
+            return MONGODB
         return self._with_key("tombstone", record, None, self._last.shape, self._last.columns, None, False)
 
     def _without_row(

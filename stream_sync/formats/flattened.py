@@ -47,8 +47,9 @@ def meaning(deleted: Any, op: Any, times: Iterable[Any], record: Record) -> Mean
         if _is_time(time):
             ts_ms = time
             break
-    if op is None:
-        op, ts_ms = _of_headers(record, ts_ms)
+    if op is None or ts_ms is None:
+        in_headers, ts_ms = _of_headers(record, ts_ms)
+        op = in_headers if op is None else op
     if deleted not in (None, "true", "false"):
         return undecodable("unknown_shape", '`__deleted` is neither "true" nor "false", so nobody knows what it means')
     if deleted == "true" or (op == "d" and deleted is None):

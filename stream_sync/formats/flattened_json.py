@@ -147,7 +147,10 @@ class FlattenedJson(Keyed):
                     row = decode(payload)
                 except UNREADABLE:
                     continue
-                return self._doubtful(record, row, payload, layout, columns)
+                found = self._doubtful(record, row, payload, layout, columns)
+                if isinstance(found, Change) and columns is layout.shape.columns:
+                    self._nulls.look(described.suspects, row)
+                return found
         try:
             _parse(payload)
         except UNREADABLE as error:

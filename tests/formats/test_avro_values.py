@@ -276,9 +276,11 @@ def test_mongodb_is_refused_by_name() -> None:
     schema = envelope_schema({"id": "int"})
     for field in schema["fields"][:2]:
         field["type"] = nullable("string")
-    found = avro_decoder({1: schema}, ["id"]).decode(Held(framed(1, schema, row_change("{}", "c"))))
-    assert isinstance(found, Undecodable)
-    assert found.code == "unsupported_connector"
+    source = avro_decoder({1: schema}, ["id"])
+    for data in (framed(1, schema, row_change("{}", "c")), None):
+        found = source.decode(Held(data))
+        assert isinstance(found, Undecodable)
+        assert found.code == "unsupported_connector"
 
 
 def test_a_null_that_may_be_a_default_is_told_once() -> None:

@@ -82,6 +82,8 @@ def test_the_op_of_a_header_counts_where_the_row_has_none(header: bytes) -> None
     change = read(flat(), __op=header, __source_ts_ms=b"1700000000000")
     assert (change.op, change.ts_ms) == ("u", 1700000000000)
     assert read(flat(__op="c"), __op=header).op == "c"
+    assert read(flat(__op="c"), __source_ts_ms=b"1700000000000").ts_ms == 1700000000000
+    assert read(flat(__op="c", __source_ts_ms=5), __source_ts_ms=b"1700000000000").ts_ms == 5
 
 
 @pytest.mark.parametrize(

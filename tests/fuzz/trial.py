@@ -20,13 +20,17 @@ from stream_sync.model import (
     WireValueError,
 )
 from stream_sync.sinks import braze_fields, crisp_fields, voyado_fields
+from stream_sync.sinks.forms import Form
 
-FORMS = (
+FORMS: tuple[Form, ...] = (
     *(make("unset", lambda _code: None) for make in (*braze_fields.FIELDS.values(), braze_fields.custom)),
     *(make(lambda _code: None) for make in (*crisp_fields.FIELDS.values(), crisp_fields.custom)),
     *(voyado_fields.form(name, "unset", lambda _code: None) for name in (*voyado_fields.STANDARD, "other")),
 )
 """What a value becomes at a destination; none of them may raise."""
+LARGE = 20_000
+"""Bytes of a record whose values are not put into all those forms: a megabyte takes as long as its sink takes, times
+eighty."""
 
 
 def trial(decoder: Decoder, record: Record, columns: Iterable[str]) -> str:
@@ -48,14 +52,15 @@ def trial(decoder: Decoder, record: Record, columns: Iterable[str]) -> str:
     images += [(found.key_columns, found.key), (found.key_columns, found.new_key)]
     if found.before is not None and found.after is not None:
         found.columns.fill(found.after, found.before)
+    forms = FORMS if len(record.value() or b"") < LARGE else ()
     for readable, row in images:
         if readable is not None and row is not None:
             for name in columns:
-                _read(readable, row, name)
+                _read(readable, row, name, forms)
     return "change"
 
 
-def _read(columns: Columns, row: Row, name: str) -> None:
+def _read(columns: Columns, row: Row, name: str, forms: Iterable[Form]) -> None:
     try:
         raw = columns.raw(name)
     except KeyError:  # a decoder that does not need this column
@@ -63,5 +68,5 @@ def _read(columns: Columns, row: Row, name: str) -> None:
     if not isinstance(raw(row), Absent):
         with contextlib.suppress(WireValueError, UnrepresentableError):
             value = columns.reader(name)(row)
-            for form in FORMS:
+            for form in forms:
                 form(value)
