@@ -23,22 +23,24 @@ def secrets_in(part: Any) -> Iterator[Secret]:
             yield from secrets_in(value)
 
 
-def refresh_all(part: Any, changed: Callable[[str], None]) -> bool:
-    """Reads all secrets again; tells each new text; whether there was one."""
-    new = [secret for secret in secrets_in(part) if secret.refresh()]
-    for secret in new:
-        changed(secret.reveal())
-    return bool(new)
+def refresh_all(part: Any, told: Callable[[str], None]) -> bool:
+    """Reads all secrets again; whether one changed. All texts are told then: those that did not change stay among the
+    newest."""
+    every = list(secrets_in(part))
+    changed = [secret for secret in every if secret.refresh()]
+    for secret in every if changed else ():
+        told(secret.reveal())
+    return bool(changed)
 
 
 class Secrets:
     """The secrets of a running config. They are read again by whoever was refused, and now and then by whoever watches:
     Kubernetes swaps a mounted secret's files (`..data`) without a word."""
 
-    def __init__(self, config: Any, changed: Callable[[str], None]) -> None:
-        """`changed` is told each new text, before anybody uses it."""
+    def __init__(self, config: Any, told: Callable[[str], None]) -> None:
+        """`told`: where one changed, of every text, before anybody uses it."""
         self._config = config
-        self._changed = changed
+        self._told = told
         self._turn = threading.Lock()
         self.version = 0
         """How often something had changed."""
@@ -46,6 +48,6 @@ class Secrets:
     def refresh(self) -> bool:
         """Reads them all again; whether one changed. From any thread."""
         with self._turn:
-            is_new = refresh_all(self._config, self._changed)
+            is_new = refresh_all(self._config, self._told)
             self.version += is_new
         return is_new

@@ -195,6 +195,7 @@ class Backlog:
         deletes = [pending for pending in self if pending.is_delete]
         for delete in deletes:
             self._remove(delete, now)
+        self._sweep("writes")  # those that the Deletes replaced, while nothing is taken
         return deletes
 
     def defer(self, delete: Pending, hold: object) -> bool:

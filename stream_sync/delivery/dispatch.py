@@ -228,6 +228,8 @@ class Dispatch:
         except Exception as error:  # noqa: BLE001  a defect in a sink must not lose intents or end the lane
             self._log("sink_failed", error=type(error).__name__, exc_info=True)
             results = [Retry("defect")] * len(batch)
+        finally:
+            call = None  # what was cancelled has this frame in its traceback, and would keep itself
         self.is_away = False
         now = self._loop.time()
         if sort == "deletes" and self._guard is not None:

@@ -71,7 +71,8 @@ class DeleteGuard:
         self._parked_ever = 0
         self._assigned: Collection[Assignment] = ()
         self._partitions = 1
-        self._early: dict[Assignment, list[str]] = {}
+        self._early: dict[Assignment, None] = {}
+        """Those of whose records before `whole_until` Deletes wait."""
         self._unread: dict[int, int] = {}
         """Partition to the offset that must be reached before any Delete is sent."""
         self.asked = asyncio.Event()
@@ -106,12 +107,14 @@ class DeleteGuard:
     def early(self, delete: Pending, assignment: Assignment) -> None:
         """A Delete of a record before `whole_until`."""
         self._backlog.defer(delete, assignment)
-        self._early.setdefault(assignment, []).append(delete.intent.identifier)
+        self._early[assignment] = None
 
     def check(self, now: float) -> None:
         """To be called after every batch that was taken in, before anything is sent; `now` in monotonic seconds."""
         for assignment in [a for a in self._early if (a.position or 0) >= a.whole_until or a.revoked]:
-            self._backlog.start_deferred(self._early.pop(assignment), assignment, now)
+            del self._early[assignment]
+            deferred = [each.intent.identifier for each in self._backlog if assignment in each.holds]
+            self._backlog.start_deferred(deferred, assignment, now)
         if self._unread:
             reached = {assignment.partition: assignment.position or 0 for assignment in self._assigned}
             self._unread = {n: end for n, end in self._unread.items() if reached.get(n, end) < end}

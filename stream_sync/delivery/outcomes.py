@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 
 from stream_sync.delivery import exchanges
@@ -68,7 +69,7 @@ class Outcomes:
         self._log = log
         self._journal = self._own_journal = journal
         self._consecutive = 0
-        self._doubt: dict[str, None] = {}
+        self._doubt: OrderedDict[str, None] = OrderedDict()
         self._writing: dict[asyncio.Task[None], Acknowledgement] = {}
 
     @property

@@ -5,6 +5,8 @@ Invariants:
   any alignment (`Basic` auth encodes `user:secret`).
 - What is given back holds only plain values: anything else became its text, so nothing unseen is rendered later.
 - Secrets of fewer than 4 characters are let through: they protect nothing, and blotting them out would blot out words.
+- Of secrets that change now and then the newest MOST are known: what the process keeps, and what a line costs, is
+  bounded.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 REDACTED = "[secret]"
 SHORTEST = 4
+MOST = 300
+"""Secrets."""
 _SHORTEST_BASE64 = 6
 """Characters; what remains of a short secret without its edges would be found in any text."""
 
@@ -26,17 +31,24 @@ class Redaction:
     """The secrets of one process."""
 
     def __init__(self) -> None:
-        self._forms: set[str] = set()
+        self._forms: OrderedDict[str, set[str]] = OrderedDict()
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, secret: str) -> None:
-        """Takes note of one more secret."""
-        if len(secret.strip()) < SHORTEST:
+        """Takes note of a secret; one that is known is among the newest again."""
+        text = secret.strip()
+        if len(text) < SHORTEST:
             return
-        self._forms |= _forms(secret.strip())
+        if text in self._forms:
+            self._forms.move_to_end(text)
+            return
+        self._forms[text] = _forms(text)
+        if len(self._forms) > MOST:
+            self._forms.popitem(last=False)
         # The longest first: a secret may hold another.
-        alternatives = map(re.escape, sorted(self._forms, key=len, reverse=True))
-        self._pattern = re.compile("|".join(alternatives))
+        forms = sorted(frozenset().union(*self._forms.values()), key=len, reverse=True)
+        re.purge()  # it would keep the patterns of all the secrets there were
+        self._pattern = re.compile("|".join(map(re.escape, forms)))
 
     def of(self, value: Any) -> Any:
         """The value without secrets."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Protocol, Self
 
 from stream_sync.config.settings import Activation, Config
@@ -89,32 +90,46 @@ class Desk:
         self._log: Callable[..., None] = logs.logger(activation=activation).warning
 
     async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opened:
+            await self._open_all(opened)
+            self._opened = opened.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._opened.aclose()
+
+    async def _open_all(self, opened: AsyncExitStack) -> None:
         config, name, settings = self._config, self._name, self._settings
         kafka = consumer_properties(config.kafka)
         self._producer = Letters(producer_properties(config.kafka), admin_properties(config.kafka), self._log)
+        opened.callback(self._producer.close)
         self._wiring = Wiring(config, Metrics(Registry()), self._producer, RunOptions((name,)), self._lent)
+        opened.push_async_callback(self._wiring.close)
         self._held = HeldTopic(admin_properties(config.kafka), held_topic(config.name, name), self._log)
+        opened.push_async_callback(asyncio.to_thread, self._held.close)
         parts = self._wiring.parts(name)
         self._topic = parts.source.topic
         group = f"{config.name}.{name}.replay"
-        self._forwards = [Forward(kafka, self._topic, group), Forward(kafka, self._topic, group)]
+        rows, claims = Forward(kafka, self._topic, group), Forward(kafka, self._topic, group)
+        opened.push_async_callback(rows.close)
+        opened.push_async_callback(claims.close)
         folding = Folding(
             parts.plan, parts.router, settings.mode, parts.notices.add, before_full=parts.source.shows_before
         )
         decipher = Deciphering(parts, parts.source.key)
-        self.rows = Rows(self._forwards[0], folding, decipher, self._watch.read)
+        self.rows = Rows(rows, folding, decipher, self._watch.read)
         sending = Sending(name, settings.mode, settings.batch.max_records, settings.dead_letters.max_consecutive)
         shared = self._lent is not None
         last = self._wiring.last_delivered(name, parts.destination, parts.notices.add)
         if last is not None:
             lane = Forward(kafka, self._topic, f"{config.name}.{name}")
-            self._forwards.append(lane)
+            opened.push_async_callback(lane.close)
             await recognise(last, await lane.committed())
         self._sender = Sender(sending, parts.destination, parts.metrics, self._log, shared=shared, last=last)
-        await self._sender.__aenter__()
+        await opened.enter_async_context(self._sender)
         self._replay = Replay(
             self.rows,
-            Claims(self._forwards[1], folding, decipher, self._watch.read),
+            Claims(claims, folding, decipher, self._watch.read),
             self._sender,
             self._withhold,
             self._watch.sent,
@@ -122,15 +137,6 @@ class Desk:
             writes=not self._release,
             known=_all_known if self._release else None if last is None else last.known,
         )
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._sender.__aexit__()
-        await asyncio.to_thread(self._held.close)
-        self._producer.close()
-        await self._wiring.close()
-        for forward in self._forwards:
-            await forward.close()
 
     async def gather(
         self, put_aside: PutAside, selection: Selection, limit: int | None = None, *, force: bool = False

@@ -12,6 +12,7 @@ Invariants:
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -82,7 +83,7 @@ class Router:
         self._columns: Columns | None = None
         self._quick: Compiled | None = None
         self._stay: Stay | None = None
-        self._awaited: dict[tuple[int | None, bytes], None] = {}
+        self._awaited: OrderedDict[tuple[int | None, bytes], None] = OrderedDict()
         self._key_names: frozenset[str] = frozenset()
         self._key_identifies = False
 

@@ -8,6 +8,8 @@ Invariants:
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 
 class Ids:
     """Ids of contacts by address."""
@@ -15,7 +17,7 @@ class Ids:
     def __init__(self, lifetime: float, most: int) -> None:
         self._lifetime = lifetime
         self._most = most
-        self._known: dict[str, tuple[str, float]] = {}
+        self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._addresses: dict[str, set[str]] = {}
 
     def __len__(self) -> int:

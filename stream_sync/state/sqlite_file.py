@@ -124,6 +124,7 @@ class SqliteFile:
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
             work()
+            del work  # it holds an answer, and what an error knows of who asked
         self._shut()
 
     def _opened(self) -> sqlite3.Connection:

@@ -50,7 +50,7 @@ def config(mounted: Mounted) -> Config:
     return Config(api_key=Secret.of(read("${file:key}")), others={"b": Secret.of("fixed"), "c": "text"})
 
 
-def test_a_mounted_secret_that_is_swapped_is_read_and_told_of_once(mounted: Mounted) -> None:
+def test_a_mounted_secret_that_is_swapped_is_read_and_told_with_the_others_once(mounted: Mounted) -> None:
     told: list[str] = []
     settings = config(mounted)
     secrets = Secrets(settings, told.append)
@@ -59,7 +59,7 @@ def test_a_mounted_secret_that_is_swapped_is_read_and_told_of_once(mounted: Moun
     mounted.swap("second-key\n")
     assert secrets.refresh()
     assert not secrets.refresh()
-    assert (settings.api_key.reveal(), told, secrets.version) == ("second-key", ["second-key"], 1)
+    assert (settings.api_key.reveal(), told, secrets.version) == ("second-key", ["second-key", "fixed", "text"], 1)
 
 
 def test_one_that_is_gone_or_empty_for_a_moment_stays_as_it_was(mounted: Mounted) -> None:

@@ -339,6 +339,16 @@ def test_partitions_that_come_and_go_for_ever_leave_nothing_behind() -> None:
         assert len(lane.backlog) == lane.backlog.ready("writes") == len(lane.backlog._waiting) == 0
 
 
+def test_people_who_come_and_go_while_nothing_is_sent_leave_nothing_behind() -> None:
+    lane, ack = Lane(), Ack()
+    for number in range(500):
+        lane.add(intent("insert", f"person {number % 10}"), ack)
+        lane.add(intent("delete", f"person {number % 10}"), ack)
+        if number % 10 == 9:
+            assert len(lane.backlog.take_deletes(lane.now)) == 10
+    assert len(lane.backlog) == lane.backlog.ready("writes") == 0
+
+
 def test_the_age_of_the_oldest_ready_one_is_of_one_that_can_be_taken() -> None:
     lane, ack = Lane(after=60), Ack()
     lane.add(WHOLE, ack)

@@ -17,7 +17,7 @@ import structlog
 
 from stream_sync.errors import HaltError
 from stream_sync.observability import logs
-from stream_sync.observability.redaction import Redaction
+from stream_sync.observability.redaction import MOST, Redaction
 
 SECRET = 'k3y/with+signs "and" ø'
 
@@ -201,3 +201,13 @@ def test_other_libraries_speak_through_us_from_warning_on(stream: io.StringIO) -
 
     line = only_line(stream)
     assert (line["event"], line["level"], line["logger"]) == ("closed [secret]", "warning", "aiohttp.client")
+
+
+def test_of_secrets_that_change_for_ever_the_newest_are_known_and_so_are_those_that_stay() -> None:
+    redaction = Redaction()
+    for number in range(MOST + 50):
+        redaction.add(f"secret-number-{number}")
+        redaction.add("one-that-stays")
+    assert redaction.of("secret-number-0 one-that-stays") == "secret-number-0 [secret]"
+    assert redaction.of(f"secret-number-{MOST + 49}") == "[secret]"
+    assert len(redaction._forms) == MOST
