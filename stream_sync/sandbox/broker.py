@@ -1,15 +1,15 @@
-"""A Kafka broker inside this process: librdkafka's own mock cluster, so that nothing needs to be installed.
+"""A Kafka broker for which nothing needs to be installed, and a client of it.
 
-Invariants:
-- It lives as long as the `with` block; its records live in memory, at most 5 MiB a partition, the oldest go first.
-- It listens on 127.0.0.1 only, on a port of its own choice; other programs of this machine can use it too.
-- It is no Kafka (rdkafka_mock.h says what it lacks): clients cannot create topics there, hence `topics`.
+Invariant: it lives as long as the `with` block, unless it was told to stay.
 """
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Mapping, Sequence
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple, Self, cast
 
 from confluent_kafka import (
@@ -19,16 +19,14 @@ from confluent_kafka import (
     KafkaError,
     Producer,
     TopicPartition,
-    cimpl,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from stream_sync.errors import StreamSyncError
+from stream_sync.sandbox.mock_cluster import MockCluster
 
 SECONDS = 10.0
 """How long any answer of the broker may take."""
-_PRODUCER = 0
-"""RD_KAFKA_PRODUCER, of rdkafka.h."""
 _QUIET = {"log_level": 0}
 """librdkafka logs to stderr, right into whatever a terminal shows."""
 
@@ -47,28 +45,21 @@ class Broker:
     The methods are a client's, and block.
     """
 
-    def __init__(self, topics: Mapping[str, int]) -> None:
+    def __init__(self, topics: Mapping[str, int], *, apart: bool = False) -> None:
+        """`apart`: in a process of its own, so that it can `stay`."""
         self.bootstrap = ""
         """The `bootstrap.servers` of clients."""
         self._topics = dict(topics)
-        self._library = _library()
-        self._client: int | None = None
+        self._apart = apart
+        self._process: subprocess.Popen[str] | None = None
+        self._opened = ExitStack()
 
     def __enter__(self) -> Self:
-        library = self._library
-        reason = ctypes.create_string_buffer(512)
-        settings = library.rd_kafka_conf_new()
-        for name, value in {"test.mock.num.brokers": "1", "log_level": "0"}.items():
-            library.rd_kafka_conf_set(settings, name.encode(), value.encode(), reason, len(reason))
-        self._client = library.rd_kafka_new(_PRODUCER, settings, reason, len(reason))
-        if self._client is None:
-            raise StreamSyncError(f"the embedded broker does not start: {reason.value.decode()}")
-        cluster = library.rd_kafka_handle_mock_cluster(self._client)
-        # A broker waits 3 s for further members of a group; here nobody else comes.
-        library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0)
-        for topic, partitions in self._topics.items():
-            library.rd_kafka_mock_topic_create(cluster, topic.encode(), partitions, 1)
-        self.bootstrap = library.rd_kafka_mock_cluster_bootstraps(cluster).decode()
+        if self._apart:
+            self._process = self._opened.enter_context(_process())
+            self.bootstrap = _ask(self._process, self._topics)
+        else:
+            self.bootstrap = self._opened.enter_context(MockCluster(self._topics)).bootstrap
         properties = {"bootstrap.servers": self.bootstrap, **_QUIET}
         self._producer = Producer({**properties, "linger.ms": 5})
         self._admin = AdminClient({"bootstrap.servers": self.bootstrap, **_QUIET})
@@ -76,7 +67,14 @@ class Broker:
 
     def __exit__(self, *exc: object) -> None:
         del self._producer, self._admin
-        self._library.rd_kafka_destroy(self._client)
+        self._opened.close()
+
+    def stay(self, seconds: int) -> int:
+        """It outlives this process by so many seconds; the process that it is."""
+        assert self._process is not None, "only one that is apart can stay"
+        assert self._process.stdin is not None
+        self._process.stdin.write(str(seconds))
+        return self._process.pid
 
     def write(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
@@ -128,22 +126,32 @@ class Broker:
         return [TopicPartition(topic, number) for number in range(self._topics[topic])]
 
 
-def _library() -> ctypes.CDLL:
-    """librdkafka as confluent_kafka has loaded it: names looked up in its module are found in what it is linked with,
-    wherever the wheel keeps that."""
-    library = ctypes.CDLL(cimpl.__file__)
-    pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
-    signatures = {
-        "rd_kafka_conf_new": (pointer, []),
-        "rd_kafka_conf_set": (number, [pointer, text, text, text, ctypes.c_size_t]),
-        "rd_kafka_new": (pointer, [number, pointer, text, ctypes.c_size_t]),
-        "rd_kafka_destroy": (None, [pointer]),
-        "rd_kafka_handle_mock_cluster": (pointer, [pointer]),
-        "rd_kafka_mock_cluster_bootstraps": (text, [pointer]),
-        "rd_kafka_mock_topic_create": (number, [pointer, text, number, number]),
-        "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, [pointer, ctypes.c_int32]),
-    }
-    for name, (result, arguments) in signatures.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
+@contextmanager
+def _process() -> Iterator[subprocess.Popen[str]]:
+    """One that holds a mock cluster, until its input ends; a Ctrl-C in the terminal is not for it."""
+    process = subprocess.Popen(  # noqa: S603  our own module
+        [sys.executable, "-m", MockCluster.__module__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield process
+    finally:
+        process.stdout.close()
+        process.stdin.close()
+        process.returncode = 0  # it may outlive us, which is meant
+
+
+def _ask(process: subprocess.Popen[str], topics: Mapping[str, int]) -> str:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(topics) + "\n")
+    process.stdin.flush()
+    if not (address := process.stdout.readline().strip()):
+        raise StreamSyncError("the embedded broker does not start")
+    return address

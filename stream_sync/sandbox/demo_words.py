@@ -40,7 +40,7 @@ def tell_beginning(console: Console) -> None:
     )
     _tell(
         console,
-        "A generated warehouse whose rows change, Kafka, Braze, Voyado and Crisp: all in this process, all made up.\n"
+        "A generated warehouse whose rows change, Kafka, Braze, Voyado and Crisp: all on this machine, all made up.\n"
         f"One table feeds them all, each at its own pace:{lanes}\n",
     )
 
@@ -73,16 +73,17 @@ def tell_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
             _tell(console, f"  and {more:,} more")
 
 
-def tell_where_next(console: Console, folder: Path) -> None:
-    """After the demo."""
+def tell_where_next(console: Console, folder: Path, letters: Sequence[Letter], kafka: int, stays: int) -> None:
+    """After the demo, whose Kafka is a process that stays for some seconds."""
     program = _program()
+    _tell(console, f"\nOf what just ran; its Kafka stays for {stays // 60} minutes (process {kafka}):")
+    _tell_list(console, _commands(program, folder, letters))
     _tell_list(
         console,
         {
             "its config": f"{folder / CONFIG}",
             "check it": f"{program} validate -c {folder / CONFIG}",
             "look at the people": f"{program} demo --keep-going",
-            "plan, explain": "the same: it names the commands, which work while its Kafka is there",
             "what was shown": "docs/demo.md",
             "your own table": "README.md, then docs/config.md",
         },

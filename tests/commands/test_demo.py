@@ -90,6 +90,17 @@ def test_it_ends_by_itself_with_a_check_that_holds(tmp_path: Path) -> None:
     (folder,) = tmp_path.iterdir()
     assert str(folder / "demo.yaml") in said
     assert load(folder / "demo.yaml", {}).warnings == ()
+    (kafka,) = re.findall(r"its Kafka stays for 10 minutes \(process (\d+)\)", said)
+    try:
+        commands = re.findall(r"(?:stream-sync|stream_sync) ((?:explain|plan|preview) -c .*)$", said, re.MULTILINE)
+        assert len(commands) == 3, said
+        for command in commands:
+            typed = [sys.executable, "-m", "stream_sync", *command.split()]
+            told = subprocess.run(typed, capture_output=True, text=True, timeout=LIMIT, check=False)
+            assert told.returncode == 0, told.stderr
+            assert re.search(r"request  |leave  |^Refused: .*dead letter", told.stdout, re.MULTILINE), told.stdout
+    finally:
+        os.kill(int(kafka), signal.SIGKILL)
 
 
 def test_ctrl_c_ends_it_quietly_and_leaves_nothing(tmp_path: Path) -> None:
@@ -107,13 +118,8 @@ def test_it_keeps_going_until_ctrl_c(tmp_path: Path) -> None:
         (folder,) = tmp_path.iterdir()
         assert re.search(r"http://127\.0\.0\.1:\d+", said)
         assert str(folder) in said
-        commands = re.findall(r"(?:stream-sync|stream_sync) ((?:explain|plan|preview) -c .*)$", said, re.MULTILINE)
-        assert len(commands) == 3, said
-        for command in commands:
-            typed = [sys.executable, "-m", "stream_sync", *command.split()]
-            told = subprocess.run(typed, capture_output=True, text=True, timeout=LIMIT, check=False)
-            assert told.returncode == 0, told.stderr
-            assert re.search(r"request  |leave  |^Refused: .*dead letter", told.stdout, re.MULTILINE), told.stdout
+        commands = re.findall(r"(?:stream-sync|stream_sync) (explain|plan|preview) -c .*$", said, re.MULTILINE)
+        assert sorted(commands) == ["explain", "plan", "preview"], said
         process.send_signal(signal.SIGTERM)
         _, complaints = process.communicate(timeout=LIMIT)
     assert process.returncode == 0
