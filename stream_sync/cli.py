@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from types import ModuleType
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        args = _parser(given[0] if given else "").parse_args(given)
+        args = parser_of(given[:1]).parse_args(given)
         return int(_module(args.command).execute(args))
     except ConfigError as error:
         tell_config_error(error)
@@ -65,7 +65,8 @@ def _module(command: str) -> ModuleType:
     return importlib.import_module(f"stream_sync.commands.{command}")
 
 
-def _parser(asked: str) -> argparse.ArgumentParser:
+def parser_of(asked: Collection[str]) -> argparse.ArgumentParser:
+    """Of the command line; of the commands only those asked for are known with what they take."""
     parser = argparse.ArgumentParser(
         prog="stream-sync",
         description="Keeps Braze, Voyado Engage and Crisp in step with a data warehouse, from row changes on Kafka.",
@@ -76,6 +77,6 @@ def _parser(asked: str) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, summary in COMMANDS.items():
         its_own = subparsers.add_parser(command, help=summary, allow_abbrev=False)
-        if command == asked:
+        if command in asked:
             _module(command).add(its_own)
     return parser

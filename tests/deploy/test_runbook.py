@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_sync.cli import COMMANDS, _parser
+from stream_sync.cli import COMMANDS, parser_of
 from tests.deploy.alerts import RUNBOOK, alerts
 from tests.deploy.tools import run, tool
 
@@ -89,7 +89,7 @@ def test_each_command_is_one_that_there_is(line: str) -> None:
 def assert_parsed(arguments: list[str]) -> None:
     assert arguments[0] in COMMANDS
     try:
-        parsed = _parser(arguments[0]).parse_args(arguments)
+        parsed = parser_of(arguments[:1]).parse_args(arguments)
     except SystemExit:
         raise AssertionError("stream-sync does not take this") from None
     assert isinstance(parsed, argparse.Namespace)

@@ -137,7 +137,7 @@ def _default(field: FieldInfo) -> str:
 
 def commands() -> str:
     """Every command with its arguments, as its parser has them."""
-    parser = cli._parser("")
+    parser = cli.parser_of(cli.COMMANDS)
     parts = [
         "# Command line reference",
         MADE,
