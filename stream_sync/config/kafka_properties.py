@@ -4,7 +4,7 @@ Invariants:
 - A property that could break what is promised (order, at least once) is a problem with its reason, never overridden
   in silence.
 - Properties that hold a secret become `Secret`.
-- Names: librdkafka's CONFIGURATION.md; whether a property exists is librdkafka's to say.
+- Names: librdkafka's CONFIGURATION.md; whether a property exists, librdkafka is asked (`rules/kafka.py`).
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from stream_sync.config.problems import ConfigError, Place, Problem, Report
 from stream_sync.config.rules.accounts import check_accounts
 from stream_sync.config.rules.activations import check_activation
 from stream_sync.config.rules.hosts import check_hosts
+from stream_sync.config.rules.kafka import check_kafka
 from stream_sync.config.rules.parts import Parts
 from stream_sync.config.rules.sources import check_registry, check_sources, check_unused
 from stream_sync.config.rules.state import check_state
@@ -71,7 +72,8 @@ def _read(raw: dict[str, Any], sinks: SinkTypes, report: Report) -> Config | Non
         state = read_part(State, raw["state"], ("state",), Report())  # what is wrong in it, `Config` tells
     top = dict(raw)
     if "kafka" in raw:
-        top["kafka"] = kafka_properties(raw["kafka"], ("kafka",), report)
+        top["kafka"] = properties = kafka_properties(raw["kafka"], ("kafka",), report)
+        check_kafka(properties, report)
     settings = {name: destination.settings for name, destination in destinations.items()}
     read: dict[str, object] = {"sources": sources, "destinations": settings, "activations": activations}
     config = read_part(Config, top | {section: part for section, part in read.items() if section in raw}, (), report)

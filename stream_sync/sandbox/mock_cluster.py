@@ -16,9 +16,8 @@ import time
 from collections.abc import Mapping
 from typing import Self
 
-from confluent_kafka import cimpl
-
 from stream_sync.errors import StreamSyncError
+from stream_sync.kafka.librdkafka import functions
 
 _PRODUCER = 0
 """RD_KAFKA_PRODUCER, of rdkafka.h."""
@@ -57,24 +56,19 @@ class MockCluster:
 
 
 def _library() -> ctypes.CDLL:
-    """librdkafka as confluent_kafka has loaded it: names looked up in its module are found in what it is linked with,
-    wherever the wheel keeps that."""
-    library = ctypes.CDLL(cimpl.__file__)
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
-    signatures = {
-        "rd_kafka_conf_new": (pointer, []),
-        "rd_kafka_conf_set": (number, [pointer, text, text, text, ctypes.c_size_t]),
-        "rd_kafka_new": (pointer, [number, pointer, text, ctypes.c_size_t]),
-        "rd_kafka_destroy": (None, [pointer]),
-        "rd_kafka_handle_mock_cluster": (pointer, [pointer]),
-        "rd_kafka_mock_cluster_bootstraps": (text, [pointer]),
-        "rd_kafka_mock_topic_create": (number, [pointer, text, number, number]),
-        "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, [pointer, ctypes.c_int32]),
-    }
-    for name, (result, arguments) in signatures.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
+    return functions(
+        {
+            "rd_kafka_conf_new": (pointer, []),
+            "rd_kafka_conf_set": (number, [pointer, text, text, text, ctypes.c_size_t]),
+            "rd_kafka_new": (pointer, [number, pointer, text, ctypes.c_size_t]),
+            "rd_kafka_destroy": (None, [pointer]),
+            "rd_kafka_handle_mock_cluster": (pointer, [pointer]),
+            "rd_kafka_mock_cluster_bootstraps": (text, [pointer]),
+            "rd_kafka_mock_topic_create": (number, [pointer, text, number, number]),
+            "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, [pointer, ctypes.c_int32]),
+        }
+    )
 
 
 def main() -> None:

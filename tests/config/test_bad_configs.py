@@ -81,6 +81,11 @@ KAFKA = [
     Case(
         "localhost:9092", "a\n  partition.assignment.strategy: range #!", "kafka.partition.assignment.strategy", "coop"
     ),
+    Case("localhost:9092", "a\n  fetch.min.byte: 1 #!", "kafka.fetch.min.byte", "did you mean 'fetch.min.bytes'?"),
+    Case("localhost:9092", "a\n  quite.unheard.of: 1 #!", "kafka.quite.unheard.of", "no property of librdkafka; see"),
+    Case("localhost:9092", "a\n  session.timeout.ms: abc #!", "kafka.session.timeout.ms", "no value that librdkafka"),
+    Case("localhost:9092", "a\n  session.timeout.ms: -5 #!", "kafka.session.timeout.ms", "no value that librdkafka"),
+    Case("localhost:9092", "a\n  security.protocol: TLS #!", "kafka.security.protocol", "no value that librdkafka"),
     Case("localhost:9092", "a\n  sasl.jaas.config: x #!", "kafka.sasl.jaas.config", "sasl.username"),
     Case("localhost:9092", "a\n  stats_cb: x #!", "kafka.stats_cb", "callback"),
     Case("localhost:9092", "a\n  client.id: #!", "kafka.client.id", "not nothing"),
