@@ -204,8 +204,8 @@ async def test_what_does_not_answer_is_told_in_bounded_time(
 @pytest.mark.parametrize(
     ("properties", "status", "place", "words"),
     [
-        ({"fetch.min.bytes": 0}, 2, "kafka.fetch.min.bytes", "no value that librdkafka takes"),
-        ({"max.poll.interval.ms": 1}, 2, "kafka.max.poll.interval.ms", "not this value"),
+        ({"session.timeout.ms": 0}, 2, "kafka.session.timeout.ms", "no value that librdkafka takes"),
+        ({"fetch.min.bytes": 0}, 2, "kafka.fetch.min.bytes", "not this value"),
         ({"security.protocol": "SSL"}, 1, "kafka.bootstrap.servers", "`security.protocol`"),
     ],
 )
