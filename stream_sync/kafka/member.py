@@ -109,6 +109,8 @@ class Member:
         except KafkaException as exception:
             code = exception.args[0].name()
             message = f"Kafka does not answer ({code}): see that `kafka` of the config names a broker that runs"
+            if code == "_INVALID_ARG":
+                message = "librdkafka does not take the properties of `kafka`: `validate --live` names the one"
             raise FatalError(message) from exception
 
     def take(self, most: int, wait: float) -> Taken:
