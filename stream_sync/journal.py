@@ -22,7 +22,7 @@ from stream_sync.config.values import Secret
 from stream_sync.delivery.exchanges import Exchange
 from stream_sync.delivery.ports import Settled
 from stream_sync.kafka.letters import LetterTopic
-from stream_sync.kafka.outcomes import RETENTION_MS, Told, topic_of
+from stream_sync.kafka.outcomes import RETENTION_MS, Told, Work, topic_of
 from stream_sync.kafka.properties import admin_properties, producer_properties
 from stream_sync.kafka.telling import Telling
 from stream_sync.observability import logs
@@ -55,14 +55,17 @@ class LaneJournal:
         key: bytes,
         lost: Callable[[int], None],
         clock: Callable[[], float] = time.time,
+        by: Work | None = None,
     ) -> None:
-        """`lost(n)`: n outcomes could not be written; `clock`: seconds since the epoch."""
+        """`lost(n)`: n outcomes could not be written; `clock`: seconds since the epoch; `by`: what sends, None = the
+        lane itself."""
         self._outcomes = outcomes
         self._topic = topic
         self._activation = activation
         self._key = key
         self._lost = lost
         self._clock = clock
+        self._by = by
         self._at = (0, "")
         """The millisecond that was told last, in words: a batch is settled at one time."""
         self._settled_by = _settled_by((), None, "delivered")
@@ -99,6 +102,7 @@ class LaneJournal:
             by.requests,
             None if intent is None else intent.identified_by,
             None if intent is None else pseudonym(self._key, intent.identified_by, intent.identifier),
+            self._by,
         )
 
 
@@ -109,8 +113,11 @@ class Journals:
         self._config = config
         self._outcomes: Telling | None = None
 
-    def of(self, name: str, notice: Notice, partitions: Callable[[], int]) -> LaneJournal | None:
-        """That of an activation; None where it does not want one. `partitions`: how many its source has."""
+    def of(
+        self, name: str, notice: Notice, partitions: Callable[[], int], by: Work | None = None
+    ) -> LaneJournal | None:
+        """That of an activation; None where it does not want one. `partitions`: how many its source has; `by`: what
+        sends, None = its lane."""
         config = self._config
         activation = config.activations[name]
         if activation.outcomes is None:
@@ -134,6 +141,7 @@ class Journals:
             name,
             key_of(secrets),
             lambda _count: notice("outcome_not_told", ""),
+            by=by,
         )
 
     async def close(self) -> None:

@@ -178,6 +178,7 @@ def _told_object(told: Told) -> dict[str, Any]:
         "status": told.status,
         "merged_into": told.merged_into,
         "person": told.person,
+        "by": told.by,
     }
 
 

@@ -140,8 +140,12 @@ def _sent(entry: Entry, delivery: Delivery, explanation: Explanation) -> str:
         what = _intent(entry.decision.delete)  # the state knew the person
     if delivery.told:
         told = delivery.told[-1]
-        if told.kind is not None and told.kind not in _kinds(entry.decision):
-            what = f"{told.kind.capitalize()} by a resync or a replay"
+        if told.kind is not None and told.by is not None:
+            what = f"{told.kind.capitalize()} by a {told.by}"
+        elif told.kind is not None and told.kind not in _kinds(entry.decision):
+            what += (
+                f", sent as {told.kind.capitalize()}{', merged with other records' if len(told.offsets) > 1 else ''}"
+            )
         words = {"delivered": "Delivered", "ignored": "Not taken up", "rejected": "Refused", "parked": "Held"}
         word = "Not sent" if told.code == UNCHANGED.reason else words.get(told.outcome, told.outcome)
         text = f"{word}: {what}; {_told(entry.place, told)}"
@@ -206,7 +210,8 @@ def _told(place: tuple[int, int], told: Told) -> str:
     request = f", {told.endpoint} answered {told.status}" if told.endpoint is not None else ""
     why = f" ({_OUTCOMES.get(told.code, told.code)})" if told.code else ""
     kind = f"{told.kind} " if told.kind is not None else ""
-    return f"{kind}{told.outcome}{why} at {told.at}{request}{merged}"
+    by = f" by a {told.by}" if told.by is not None else ""
+    return f"{kind}{told.outcome}{by}{why} at {told.at}{request}{merged}"
 
 
 def _letter(what: str, letter: Letter) -> str:

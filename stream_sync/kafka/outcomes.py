@@ -7,12 +7,15 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import msgspec
 
 from stream_sync.kafka.forward import Forward, lines
 
 RETENTION_MS = 7 * 24 * 3600 * 1000
+Work = Literal["resync", "replay", "release"]
+"""What sends beside a lane, because a person ordered it."""
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,6 +44,8 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     identified_by: str | None = None
     person: str | None = None
     """A keyed hash of the identifier, see docs/explain.md."""
+    by: Work | None = None
+    """What sent it; None = the lane."""
 
     @property
     def row(self) -> str | None:

@@ -12,11 +12,13 @@ from typing import Protocol, Self
 
 from stream_sync.config.settings import Activation, Config
 from stream_sync.delivery.destination import Destination
+from stream_sync.journal import Journals
 from stream_sync.kafka.forward import Forward
 from stream_sync.kafka.held import HeldTopic
 from stream_sync.kafka.held import topic_of as held_topic
 from stream_sync.kafka.letters import Letters, dead_letter_topic
 from stream_sync.kafka.marks import Marks, marked
+from stream_sync.kafka.outcomes import Work
 from stream_sync.kafka.properties import admin_properties, consumer_properties, producer_properties
 from stream_sync.kafka.put_aside import Kept, Letter, PutAside
 from stream_sync.model import Intent, Record
@@ -125,7 +127,14 @@ class Desk:
             lane = Forward(kafka, self._topic, f"{config.name}.{name}")
             opened.push_async_callback(lane.close)
             await recognise(last, await lane.committed())
-        self._sender = Sender(sending, parts.destination, parts.metrics, self._log, shared=shared, last=last)
+        journals = Journals(config)
+        opened.push_async_callback(journals.close)
+        partitions = len(await rows.bounds())
+        work: Work = "release" if self._release else "replay"
+        journal = journals.of(name, parts.notices.add, lambda: partitions, work)
+        self._sender = Sender(
+            sending, parts.destination, parts.metrics, self._log, shared=shared, journal=journal, last=last
+        )
         await opened.enter_async_context(self._sender)
         self._replay = Replay(
             self.rows,

@@ -123,7 +123,7 @@ class Resyncing:
             self._parts.metrics,
             self._log,
             letters=LaneLetters(self._producer, config.name, name, lambda: len(bounds)),
-            journal=self._journals.of(name, self._parts.notices.add, lambda: len(bounds)),
+            journal=self._journals.of(name, self._parts.notices.add, lambda: len(bounds), "resync"),
             last=last,
         )
         await self._sender.__aenter__()

@@ -33,6 +33,7 @@ async def test_a_replay_after_the_cause_is_mended_leaves_the_destination_equal(
 ) -> None:
     async with Sandbox() as sandbox:
         people = await refused(kafka, prefix, sandbox, tmp_path)
+        people.activation["outcomes"] = "on"
         people.update(2, name="Changed since", tier="silver")
         people.delete(3)
         people.insert(11)
@@ -47,6 +48,8 @@ async def test_a_replay_after_the_cause_is_mended_leaves_the_destination_equal(
 
         assert replayed.status == 0, replayed
         assert people.found == people.expected
+        explained = await people.command("explain", "--key=p2")
+        assert "Delivered: Insert by a replay; insert delivered by a replay at" in explained.out, explained
         again = await people.command("dlq", "replay")
         assert "no open dead letter" in again.out
         assert "0 open dead letters" in (await people.command("dlq", "list")).out

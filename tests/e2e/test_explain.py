@@ -39,6 +39,7 @@ async def test_every_record_of_a_row_is_explained_with_what_became_of_it(
         people.activation.update({"outcomes": "on", "where": SEGMENT})
         people.activation["attributes"] = {"tier": "tier", "initial": "upper(substring(name, 1, 1))"}
         sandbox.workspace("braze", prefix).faults = Faults(reject=("p2",))
+        people.update(5, tier="silver")
         await people.catch_up()
         people.update(1, name="Nina")
         people.update(1, name="Norah")
@@ -48,7 +49,7 @@ async def test_every_record_of_a_row_is_explained_with_what_became_of_it(
 
         told = outcomes(people)
         assert {one["outcome"] for one in told} == {"delivered", "rejected"}
-        assert sum(len(one["offsets"]) for one in told if one["outcome"] == "delivered") == 8
+        assert sum(len(one["offsets"]) for one in told if one["outcome"] == "delivered") == 9
         assert {(one["endpoint"], one["status"]) for one in told} == {("users_track", 201), ("users_delete", 201)}
         assert len({one["person"] for one in told}) == 8
         assert not any(word in json.dumps(told) for word in ("Name", "example.com", "p1", "p3"))
@@ -60,6 +61,9 @@ async def test_every_record_of_a_row_is_explained_with_what_became_of_it(
         assert "delivered at" in unchanged.out
         assert "users_track answered 201" in unchanged.out
         assert not any(word in unchanged.out for word in ("Norah", "example.com", '"p1"'))
+        assert (await last_line(people, "--key=p5")).startswith(
+            "Delivered: Update of the whole row, sent as Insert, merged with other records; insert delivered at "
+        )
         gone = await people.command("explain", "--id=p3", "--json", "--show-values")
         found = json.loads(gone.out)
         assert [record["op"] for record in found["records"]] == ["r", "u"]

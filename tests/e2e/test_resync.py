@@ -54,6 +54,7 @@ async def test_everybody_is_sent_as_they_are_now_beside_the_running_service_and_
             await until(lambda: people.found == people.expected, "everybody is there, as they are now")
         told = [json.loads(message.value() or b"") for message in kafka.read_all(f"{prefix}.everyone.outcomes")]
         assert {one["outcome"] for one in told} == {"delivered"}
+        assert {one.get("by") for one in told} == {None, "resync"}
 
 
 async def start(people: People, *arguments: str) -> asyncio.subprocess.Process:

@@ -21,8 +21,8 @@ LETTER = Letter(0, 3, "t", 0, 1, b"", None, "bad_value", "TASK_PUT", "", "", "",
 HELD = Letter(0, 5, "t", 0, 1, b"", None, "delete_held", "TASK_PUT", "", "", "", "", is_open=False)
 
 
-def told(outcome: str = "delivered", merged_into: int = 0, **more: Any) -> Told:
-    return Told("2026-11-22T12:00:00.000Z", "gold", "t", 0, (0,), merged_into, outcome, **more)
+def told(outcome: str = "delivered", merged_into: int = 0, offsets: tuple[int, ...] = (0,), **more: Any) -> Told:
+    return Told("2026-11-22T12:00:00.000Z", "gold", "t", 0, offsets, merged_into, outcome, **more)
 
 
 def explained(mode: Mode, *reads: Read, delivery: Delivery = SETTLED, **settings: Any) -> Explanation:
@@ -72,7 +72,16 @@ def test_the_last_line_answers_why(mode: Mode, reads: list[Read], words: str) ->
             Delivery((told(kind="update", endpoint="users_track", status=201),), settled=True),
             "Delivered: Update of ltv; update delivered at 2026-11-22T12:00:00.000Z, users_track answered 201",
         ),
-        (Delivery((told(kind="delete"),)), "Delivered: Delete by a resync or a replay; delete delivered at"),
+        (
+            Delivery((told(kind="insert", offsets=(0, 1), merged_into=1),)),
+            "Delivered: Update of ltv, sent as Insert, merged with other records; insert delivered at",
+        ),
+        (Delivery((told(kind="insert"),)), "Delivered: Update of ltv, sent as Insert; insert delivered at"),
+        (
+            Delivery((told(kind="delete", by="resync"),)),
+            "Delivered: Delete by a resync; delete delivered by a resync at",
+        ),
+        (Delivery((told(kind="update", by="replay"),)), "Delivered: Update by a replay; update delivered by a replay"),
         (
             Delivery((told(merged_into=4),)),
             "Delivered: Update of ltv; delivered at 2026-11-22T12:00:00.000Z, merged in",
@@ -94,7 +103,7 @@ def test_the_last_line_tells_how_it_went(delivery: Delivery, words: str) -> None
     [
         (Delivery(settled=False), "Waiting: Delete, if the last-delivered state knows the person"),
         (Delivery((told(kind="delete"),)), "Delivered: Delete; delete delivered at"),
-        (Delivery((told(kind="insert"),)), "Delivered: Insert by a resync or a replay; insert delivered at"),
+        (Delivery((told(kind="insert", by="resync"),)), "Delivered: Insert by a resync; insert delivered by a resync"),
         (Delivery(held=HELD), "Held: Delete; held delete 0/5"),
     ],
 )
