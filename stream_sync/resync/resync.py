@@ -28,7 +28,8 @@ MOST_ROWS = 25_000
 MOST_ROUNDS = 20
 CHUNK_SECONDS = 20.0
 """What is sent between two notes of how far it is."""
-FIRST_CHUNK, LEAST_CHUNK, MOST_CHUNK = 500, 50, 5_000
+LEAST_CHUNK, MOST_CHUNK = 50, 5_000
+"""It begins with the least: at an account that takes one a second it is a minute until the first note."""
 
 
 class Report(msgspec.Struct):
@@ -78,7 +79,7 @@ class Resync:
         self._sent = sent
         self._withhold = withhold
         self._delete_after = delete_after
-        self._size = FIRST_CHUNK
+        self._size = LEAST_CHUNK
         self.report = Report()
 
     async def run(self) -> Report:
@@ -134,7 +135,8 @@ class Resync:
             for row in chunk:
                 self._count(results[row])
                 self.report.incomplete += results[row].fate == "delivered" and rows.lacks(row)
-            self._size = next_size(len(chunk), time.monotonic() - began)
+            if taken >= self._size:  # the last few rows of a partition say little of how long many take
+                self._size = next_size(taken, time.monotonic() - began)
             await self._note(partition, place_of(chunk[-1][1] or b"") + 1)
 
     async def _note(self, partition: int, before: int) -> None:
@@ -151,7 +153,7 @@ async def note(forward: Forward, done: Mapping[int, Done], starts: Mapping[int, 
 
 
 def next_size(sent: int, seconds: float) -> int:
-    """How many rows go into the next chunk, after so many took so long."""
+    """How many rows go into the next chunk, after so many took so long: twice as many at most."""
     return max(
         LEAST_CHUNK, min(MOST_CHUNK, int(sent * CHUNK_SECONDS / max(seconds, 0.001)), 2 * max(sent, LEAST_CHUNK))
     )

@@ -51,6 +51,8 @@ async def test_everybody_is_sent_as_they_are_now_beside_the_running_service_and_
 
             assert resynced.status == 0, resynced
             assert "delivered" in resynced.out
+            assert "goes on where a resync like this one was ended" in resynced.err
+            assert int(resynced.out.split()[0]) <= 250, "the first 50 rows are not sent again"
             await until(lambda: people.found == people.expected, "everybody is there, as they are now")
         told = [json.loads(message.value() or b"") for message in kafka.read_all(f"{prefix}.everyone.outcomes")]
         assert {one["outcome"] for one in told} == {"delivered"}
