@@ -124,6 +124,7 @@ class Explaining:
         return await self._explain(is_meant)
 
     async def _explain(self, is_meant: Callable[[Record], Awaitable[bool]]) -> Explanation:
+        await self._source.existing()
         committed = await self._source.committed()
         historian = await self._historian(committed)
         starts = await self._source.starts(self._since_ms)

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, TypeVar, cast
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from stream_sync.kafka.questions import unread
+from stream_sync.errors import StreamSyncError
+from stream_sync.kafka.questions import not_there, unread
 from stream_sync.model import Record
 
 Answer = TypeVar("Answer")
@@ -57,6 +58,13 @@ class Forward:
     async def bounds(self) -> dict[int, Bounds]:
         """Of every partition; none where the topic is not there. Raises StreamSyncError."""
         return await self._ask(self._bounds)
+
+    async def existing(self) -> dict[int, Bounds]:
+        """As `bounds`, of a topic that has to be there. Raises StreamSyncError where it is not."""
+        bounds = await self.bounds()
+        if not bounds:
+            raise StreamSyncError(not_there(self.topic))
+        return bounds
 
     async def start(self, starts: Mapping[int, int]) -> None:
         """Begins at these offsets, or at the first one there still is."""

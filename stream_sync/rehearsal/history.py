@@ -156,8 +156,8 @@ class History:
                 return
 
     async def look(self, forward: Forward, since_ms: int | None) -> int:
-        """Finds out where to begin; how many offsets there are to pass."""
-        self.bounds = await forward.bounds()
+        """Finds out where to begin; how many offsets there are to pass. Raises StreamSyncError."""
+        self.bounds = await forward.existing()
         self.starts = await forward.starts(since_ms)
         return sum(self.bounds[number].high - start for number, start in self.starts.items())
 

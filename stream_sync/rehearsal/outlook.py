@@ -16,7 +16,6 @@ from typing import Protocol
 import msgspec
 
 from stream_sync.config.settings import Config, Source
-from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.cleanup import compacted_or_unknown
 from stream_sync.kafka.forward import Forward
 from stream_sync.kafka.properties import admin_properties, consumer_properties
@@ -118,11 +117,6 @@ async def _read(config: Config, histories: Sequence[History], since_ms: int | No
             stack.push_async_callback(forward.close)
             forwards.append(forward)
             total += await history.look(forward, since_ms)
-            if not history.bounds:
-                raise StreamSyncError(
-                    f"topic {history.source.topic!r} does not exist or may not be read: create it, or mend the "
-                    "source's `topic`"
-                )
             found = await asyncio.to_thread(compacted_or_unknown, admin_properties(config.kafka), history.source.topic)
             history.compacted = found is True
         watch.begin(total)

@@ -106,7 +106,7 @@ class Resyncing:
         self._journals = Journals(config)
         last = self._wirings[0].last_delivered(name, self._parts.destination, self._parts.notices.add)
         await recognise(last, await self._others.committed())
-        bounds = await self._forward.bounds()
+        bounds = await self._forward.existing()
         self.sight = Sight(
             {number: bound.low for number, bound in bounds.items() if bound.low > 0},
             await asyncio.to_thread(compacted_or_unknown, admin, self._topic),

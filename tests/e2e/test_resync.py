@@ -90,6 +90,26 @@ async def test_one_attribute_of_everybody_and_what_cannot_be_seen(kafka: Kafka, 
         assert people.found.keys() == {"p1"}
 
 
+async def test_a_topic_that_is_not_there_is_told_from_an_empty_one(kafka: Kafka, prefix: str, tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        people = People(kafka, prefix, sandbox, tmp_path)
+        keep_config(people)
+        empty = await asyncio.gather(people.command("resync", "--all"), people.command("explain", "--id=p1"))
+        people.config["sources"]["people"]["topic"] = f"{prefix}.no-such"
+        keep_config(people)
+
+        ended = await asyncio.gather(people.command("resync", "--all"), people.command("explain", "--id=p1"))
+
+    assert [(one.status, one.out.split("\n")[0][:16]) for one in empty] == [
+        (0, "0 rows, nothing "),
+        (0, "No record: the t"),
+    ]
+    for one in ended:
+        assert (one.status, one.out) == (1, "")
+        assert one.err.startswith(f"failed: topic '{prefix}.no-such' does not exist or may not be read: create it")
+        assert len(one.err.splitlines()) == 1, one.err
+
+
 async def test_who_left_by_an_edited_where_is_deleted_within_the_budget(
     kafka: Kafka, prefix: str, tmp_path: Path
 ) -> None:
