@@ -271,7 +271,8 @@ def _budget_lines(budget: Mapping[str, Any]) -> Iterator[str]:
     if not budget["most"]:
         yield f"  budget       no delete; {allowed} are allowed"
         return
-    told = f"at most {how_many(budget['most'], 'delete')} counted at once ({budget['at']}), {allowed} are allowed"
+    when = "one run has them all" if budget["at"] is None else budget["at"]
+    told = f"at most {how_many(budget['most'], 'delete')} counted at once ({when}), {allowed} are allowed"
     if budget["exceeded"]:
         told += ": they WOULD BE HELD, for a person to decide (`stream-sync held`)"
     yield f"  budget       {told}"

@@ -50,7 +50,8 @@ class Decider:
         self.found = found
         self.plan = plan
         self.notices = notices
-        self.tally = Tally([target.name for target in plan.targets], found.activation.deletes)
+        activation = found.activation
+        self.tally = Tally([target.name for target in plan.targets], activation.deletes, activation.schedule)
         self.halted: str | None = None
         """Why its lane would halt, and where."""
         self._router: Router | None = None

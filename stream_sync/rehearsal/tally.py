@@ -15,6 +15,7 @@ from stream_sync.config.settings import Deletes
 from stream_sync.model import Change, Decision, Intent, Kind, Nothing, Refused, Undecodable, Unseen
 from stream_sync.rehearsal.budget import DeleteWatch
 from stream_sync.rehearsal.crowds import Crowd, Group
+from stream_sync.schedule import Continuous, Schedule
 from stream_sync.sinks.foreseen import Counted
 
 MOST_SHAPES = 10_000
@@ -27,8 +28,8 @@ every intent."""
 class Tally:
     """What one activation decided."""
 
-    def __init__(self, names: Sequence[str], deletes: Deletes | None) -> None:
-        """`names`: of all mapped values."""
+    def __init__(self, names: Sequence[str], deletes: Deletes | None, schedule: Schedule = Continuous()) -> None:  # noqa: B008  frozen
+        """`names`: of all mapped values; `schedule`: when it runs."""
         self._names = tuple(names)
         self._shapes: Counter[Shape] = Counter()
         self._rounded: Counter[Shape] = Counter()
@@ -41,7 +42,7 @@ class Tally:
         """Who was written."""
         self.gone = Group()
         """Who was deleted and not written since."""
-        self.deletes = None if deletes is None else DeleteWatch(deletes)
+        self.deletes = None if deletes is None else DeleteWatch(deletes, schedule)
 
     def take(self, changes: Sequence[Change], decisions: Sequence[Decision]) -> None:
         """Counts the decisions about these changes."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_sync.config.settings import Deletes
 from stream_sync.rehearsal import budget as budgets
-from stream_sync.rehearsal.budget import DeleteWatch
+from stream_sync.rehearsal.budget import LOOKS_EVERY, DeleteWatch
+from stream_sync.rehearsal.runs import Runs
+from stream_sync.schedule import Between, Continuous, Cron, Every, Manual, Schedule
 
+HOUR, DAY = 3600.0, 86_400.0
 DELETES = Deletes(after=10, max=5, per=60)
 
 
@@ -46,6 +50,59 @@ def test_another_partition_s_times_do_not_matter() -> None:
     watch.delete(1, "q", 90_000.0)
     watch.write(0, "p", 1001.0)
     assert watch.cancelled == 1
+
+
+@pytest.mark.parametrize(
+    ("schedule", "most", "at"),
+    [
+        (Continuous(), 1, 10 * HOUR),
+        (Every(4 * HOUR), 2, 12 * HOUR),
+        (Cron("0 7 * * *"), 8, DAY + 7 * HOUR),
+        (Between(22 * 60, 6 * 60), 7, 22 * HOUR),
+        (Manual(), 8, None),
+    ],
+)
+def test_what_comes_between_two_runs_counts_at_the_next_one(schedule: Schedule, most: int, at: float | None) -> None:
+    watch, hours = DeleteWatch(DELETES, schedule), range(10, 26, 2)
+    for hour in hours:
+        watch.delete(0, f"p{hour}", hour * HOUR)
+    assert watch.peak() == (most, at)
+
+
+@pytest.mark.parametrize("schedule", [Cron("0 7 * * *"), Manual()])
+def test_who_is_written_before_the_run_does_not_count_but_for_a_rebuild(schedule: Schedule) -> None:
+    watch = DeleteWatch(DELETES, schedule)
+    for number in range(LOOKS_EVERY):
+        watch.delete(0, f"p{number}", 10 * HOUR)
+    for number in range(1, LOOKS_EVERY):
+        watch.write(0, f"p{number}", 20 * HOUR)
+    assert (watch.peak()[0], watch.cancelled) == (1, LOOKS_EVERY - 1)
+    for number in range(2 * LOOKS_EVERY):
+        watch.delete(1, f"p{number}", 10 * HOUR)
+    for number in range(2 * LOOKS_EVERY):
+        watch.write(1, f"p{number}", 20 * HOUR)
+    assert watch.peak()[0] > LOOKS_EVERY
+
+
+@pytest.mark.parametrize(
+    ("schedule", "decided", "sent"),
+    [
+        (Continuous(), 100.0, 160.0),
+        (Every(HOUR), HOUR, HOUR + 60),
+        (Every(50), 100.0, 200.0),
+        (Cron("0 * * * *"), HOUR, HOUR + 60),
+        (Cron("* * * * *"), 120.0, 240.0),
+        (Between(1, 2), 100.0, DAY + 60),
+        (Between(60, 120), HOUR, HOUR + 60),
+    ],
+)
+def test_a_delete_is_sent_in_the_run_that_decided_it_or_the_next(
+    schedule: Schedule, decided: float, sent: float
+) -> None:
+    runs = Runs(schedule)
+    for _ in range(2):
+        assert runs.decides(100.0) == decided
+        assert runs.sends(decided, 60.0) == sent
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 5), st.booleans()), max_size=60), st.integers(1, 50))

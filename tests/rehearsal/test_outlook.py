@@ -56,6 +56,25 @@ def test_sources_that_differ_by_added_types_are_read_once(tmp_path: Path) -> Non
     assert reading.history().source.types == TYPES
 
 
+def test_the_budget_is_that_of_the_runs_that_its_schedule_has(tmp_path: Path) -> None:
+    rows = [{**ANN, "id": number} for number in range(8)]
+    budgets = []
+    for schedule in ("continuous", {"cron": "0 7 * * *"}, "manual"):
+        found = rehearsed(tmp_path, schedule=schedule, deletes={"after": "1m", "max": 3, "per": "1h"})
+        times = [1_700_032_000_000 + 7_200_000 * number for number in range(8)]
+        told = Pass(found).take(*(deleted(row, ts_ms=ts) for row, ts in zip(rows, times, strict=True)))
+        text = "\n".join(lines(facts([Outlook(told.deciders[0], told.history)], [], None)))
+        budgets.append(next(line.split("at most ")[1] for line in text.splitlines() if "at most " in line))
+    assert budgets == [
+        "1 delete counted at once (2023-11-15T07:06:00Z), 3 in 1 h are allowed",
+        *(
+            f"8 deletes counted at once ({when}), 3 in 1 h are allowed: they WOULD BE HELD, for a person to decide "
+            "(`stream-sync held`)"
+            for when in ("2023-11-16T07:00:00Z", "one run has them all")
+        ),
+    ]
+
+
 def test_the_lines_say_what_counts(tmp_path: Path) -> None:
     rows = [{**ANN, "id": number, "email": f"p{number}@example.com"} for number in range(9)]
     options: dict[str, Any] = {"destination": CRISP, "identifier": {"email": "email"}, "attributes": {"ltv": "ltv"}}

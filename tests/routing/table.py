@@ -85,10 +85,11 @@ def record(
     *,
     key: bytes | None = b"",
     headers: Mapping[str, bytes] | None = None,
+    ts_ms: int = 1700000000000,
 ) -> Read:
     """An envelope; its key is the row's `id` unless said otherwise."""
     row = after or before or {}
-    value = json_bytes({"before": before, "after": after, "source": {"ts_ms": 1700000000000}, "op": op})
+    value = json_bytes({"before": before, "after": after, "source": {"ts_ms": ts_ms}, "op": op})
     return Read(value, key_of(row) if key == b"" else key, headers)
 
 
