@@ -1,6 +1,8 @@
 """What an edit of an activation changes, in words, and what that means for people who are at the destination.
 
-Invariants: pure; no secret is in a word.
+Invariants:
+- Pure; no secret is in a word.
+- Every setting is told but those of SILENT, so that a new one is as well.
 """
 
 from __future__ import annotations
@@ -8,9 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from stream_sync.config.settings import Activation
+from stream_sync.model import Mode
 from stream_sync.rehearsal.deciders import Activated
+from stream_sync.rehearsal.surroundings import edits, of_destination, of_source, of_state
 
-HALTS = "a lane of this name halts (route_changed); give the activation another name"
+SILENT = frozenset({"source", "destination", "state", "outcomes"})
+"""What they name is told of, not the name; outcomes are told to nobody's destination."""
+IN_WORDS = frozenset(
+    {"mode", "where", "identifier", "fields", "attributes", "on_identifier_change", "deletes", "warnings"}
+)
 
 
 def differences(new: Activated, old: Activated) -> tuple[str, ...]:
@@ -20,10 +28,8 @@ def differences(new: Activated, old: Activated) -> tuple[str, ...]:
 
 def _differences(new: Activated, old: Activated) -> Iterator[str]:
     now, was = new.activation, old.activation
-    if new.source.topic != old.source.topic:
-        yield f"source: another topic, {old.source.topic} -> {new.source.topic}: {HALTS}"
-    if _account(new) != _account(old):
-        yield f"destination: another account: {HALTS}"
+    yield from of_source(new.source, old.source)
+    yield from of_destination(new, old)
     if now.mode != was.mode:
         yield f"mode: {was.mode} -> {now.mode}"
     if now.where != was.where:
@@ -31,11 +37,21 @@ def _differences(new: Activated, old: Activated) -> Iterator[str]:
     if now.identifier != was.identifier:
         yield f"identifier: {_listed(was.identifier)} -> {_listed(now.identifier)}: everybody is somebody else there"
     yield from _mapped(now, was)
-    for name in ("nulls", "send"):
-        if getattr(now, name) != getattr(was, name):
-            yield f"{name}: {getattr(was, name)} -> {getattr(now, name)}"
+    if now.on_identifier_change != was.on_identifier_change:
+        yield f"on_identifier_change: {was.on_identifier_change} -> {now.on_identifier_change}: {_renaming(now)}"
     if now.deletes != was.deletes:
         yield f"deletes: {_budget(was)} -> {_budget(now)}"
+    yield from of_state(new, old)
+    yield from _others(now, was)
+
+
+def _others(now: Activation, was: Activation) -> Iterator[str]:
+    """Those that say by themselves what they mean."""
+    told = set(Activation.model_fields) - SILENT - IN_WORDS
+    for line in edits("", *(each.model_dump(include=told) for each in (was, now))):
+        yield line.removeprefix(".")
+    escalated = [{} if each.warnings is None else each.warnings.escalate for each in (was, now)]
+    yield from edits("warnings.escalate", *escalated)
 
 
 def _mapped(now: Activation, was: Activation) -> Iterator[str]:
@@ -49,8 +65,11 @@ def _mapped(now: Activation, was: Activation) -> Iterator[str]:
             yield f"{section}: {', '.join(changed)} by another expression: sent when what it gives changes next"
 
 
-def _account(found: Activated) -> tuple[str, ...]:
-    return (found.settings.type, *found.sink.account(found.settings))
+def _renaming(now: Activation) -> str:
+    if now.on_identifier_change == "rename":
+        return "whose identifier changes is renamed there, and nobody is deleted for it"
+    old: Mapping[Mode, str] = {"mirror": "is deleted", "upsert": "stays as well", "update": "stays as well"}
+    return f"whose identifier changes is somebody else there; the old one {old[now.mode]}"
 
 
 def _text(where: str | None) -> str:

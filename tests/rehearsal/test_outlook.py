@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from stream_sync.commands.planned import facts, lines
+from stream_sync.config.settings import State
 from stream_sync.rehearsal.differences import differences
 from stream_sync.rehearsal.outlook import Outlook, _Reading
 from tests.rehearsal.rehearsed import rehearsed
 from tests.rehearsal.test_retained_history import Pass
 from tests.routing.table import ANN, TYPES, created, deleted, updated
 
+BRAZE = {"type": "braze", "url": "http://localhost:1", "api_key": "canary-key"}
 CRISP = {
     "type": "crisp",
     "url": "http://localhost:1",
@@ -35,7 +38,26 @@ CRISP = {
         ({"deletes": {"after": "1m", "max": 9, "per": "1h"}}, ("deletes: 5 per 3600 s",)),
         ({"destination": CRISP, "identifier": {"email": "email"}}, ("another account", "identifier")),
         ({"source": {"topic": "other"}}, ("another topic",)),
+        ({"source": {"key": None}}, ("source: key: (id) -> as the records have it",)),
+        (
+            {"source": {"before": "key"}, "where": None},
+            ("source: before: full -> key: updates are sent whole, and who leaves", "where"),
+        ),
+        (
+            {"source": {"types": {**TYPES, "ltv": "text"}}},
+            ("source: types.ltv: int -> text: its values are read otherwise",),
+        ),
+        ({"source": {"encoding": "json"}}, ("source: encoding: auto -> json",)),
+        ({"destination": {**BRAZE, "api_key": "canary-other"}}, ("destination: another key",)),
+        ({"destination": {**BRAZE, "spacing": "9s"}}, ("destination.spacing: 3s -> 9s",)),
         ({"send": "whole"}, ("send: changed -> whole",)),
+        ({"batch": {"max_wait": "5s"}}, ("batch.max_wait: 1s -> 5s",)),
+        ({"schedule": {"every": "1h"}}, ("schedule: continuous -> every 1h",)),
+        ({"paused": True}, ("paused: no -> yes",)),
+        ({"nulls": "skip"}, ("nulls: unset -> skip",)),
+        ({"warnings": {"escalate": {"exit_unknown": "halt"}}}, ("warnings.escalate.exit_unknown: none -> halt",)),
+        ({"warnings": False}, ()),
+        ({"outcomes": {"key": "canary-of-the-hashes"}}, ()),
     ],
 )
 def test_what_an_edit_changes(tmp_path: Path, edit: dict[str, Any], words: tuple[str, ...]) -> None:
@@ -43,6 +65,36 @@ def test_what_an_edit_changes(tmp_path: Path, edit: dict[str, Any], words: tuple
     assert bool(told) is bool(words)
     for each in words:
         assert any(each in line for line in told), told
+    assert len(told) >= len(words)
+    assert "canary" not in " ".join(told)
+
+
+def test_whether_people_are_renamed_is_told_with_what_becomes_of_the_old_one(tmp_path: Path) -> None:
+    there = {"destination": CRISP, "identifier": {"email": "email"}, "attributes": {"ltv": "ltv"}}
+    new, renamed = (rehearsed(tmp_path, on_identifier_change=each, **there) for each in ("new", "rename"))
+    assert differences(new, renamed) == (
+        "on_identifier_change: rename -> new: whose identifier changes is somebody else there; the old one is deleted",
+    )
+    assert differences(renamed, new) == (
+        "on_identifier_change: new -> rename: whose identifier changes is renamed there, and nobody is deleted for it",
+    )
+    assert differences(rehearsed(tmp_path, **{**there, "destination": {**CRISP, "key": "canary"}}), new) == ()
+
+
+def test_the_state_is_told_of_without_its_address(tmp_path: Path) -> None:
+    plain = rehearsed(tmp_path)
+    kept, other = (
+        msgspec.structs.replace(plain, config=plain.config.model_copy(update={"state": State.model_validate(state)}))
+        for state in ({"url": "redis://:canary@localhost/0"}, {"url": "redis://:canary-2@localhost/0"})
+    )
+    for new, old, words in (
+        (kept, plain, "none -> kept"),
+        (plain, kept, "kept -> none"),
+        (other, kept, "another store"),
+    ):
+        (told,) = differences(new, old)
+        assert told.startswith(f"state: {words}")
+        assert "canary" not in told
 
 
 def test_sources_that_differ_by_added_types_are_read_once(tmp_path: Path) -> None:
