@@ -52,4 +52,4 @@ def _tell_end(shown: Shown) -> None:
     if shown.compacted:
         note("The topic is compacted: it forgets changes, so every update is sent whole.")
     for code, count in shown.warnings.most_common():
-        note(f"warning {code}: {count} times in the records looked at (docs/operating.md says what it asks of you)")
+        note(f"warning {code}: {count} times in the records looked at (docs/warnings.md says what it asks of you)")

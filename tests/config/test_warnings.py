@@ -29,6 +29,11 @@ USES_SECOND = """\
             "not used by any activation",
         ),
         (
+            GOOD + "notify:\n  oncall: {type: webhook, url: https://hooks.example/T0}\n",
+            "notify.oncall",
+            "until one has `warnings: {notify: oncall}`",
+        ),
+        (
             bent("  post: {", SECOND_POST + "  post: {") + USES_SECOND,
             "destinations.post",
             "the same account as destinations.second",

@@ -40,7 +40,7 @@ def check_registry(parts: Parts, report: Report) -> None:
 
 
 def check_unused(parts: Parts, report: Report) -> None:
-    """Sources and destinations that no activation names."""
+    """Sources, destinations and targets of `notify` that no activation names."""
     for section, found, word in (
         ("sources", parts.sources, "source"),
         ("destinations", parts.destinations, "destination"),
@@ -49,3 +49,10 @@ def check_unused(parts: Parts, report: Report) -> None:
         for name in found:
             if name not in used and used:
                 report.warning((section, name), "is not used by any activation")
+    if not all(report.clean(("activations", name, "warnings")) for name in parts.activations):
+        return
+    told = {activation.warnings.notify for activation in parts.activations.values() if activation.warnings is not None}
+    for name in sorted(parts.written["notify"] - told):
+        if parts.activations:
+            cure = f"nobody is told there until one has `warnings: {{notify: {name}}}`"
+            report.warning(("notify", name), f"is not used by any activation: {cure}")
