@@ -82,6 +82,9 @@ class Backlog:
             for delete in overtaken:
                 self._superseded(delete)
 
+    def taken_by_another(self, pending: Pending) -> None:
+        """A rename was refused, since the identifier is somebody else's: nothing was changed."""
+
     def put_back(self, pending: Pending, now: float) -> None:
         """An attempt failed: the intent is the person's first again, merged with a newer one of its partition."""
         head = self._heads.get(pending.intent.identifier)

@@ -40,6 +40,7 @@ from stream_sync.model import (
 )
 from stream_sync.observability.metrics import LaneMetrics
 from stream_sync.observability.table import OutcomeName
+from stream_sync.sinks.base import EMAIL_TAKEN
 
 MOST_IN_DOUBT = 100_000
 GIVE_UP_AFTER = 2 * SPLIT_AFTER
@@ -162,6 +163,8 @@ class Outcomes:
             self._settled(pending, "ignored" if isinstance(result, Ignored) else "parked", result.reason)
             self._doubted(pending, now)
         elif isinstance(result, Rejected):
+            if result.code == EMAIL_TAKEN:
+                self._backlog.taken_by_another(pending)
             self._reject(pending, result, pending.attempts + 1, now)
         elif isinstance(result, Retry) and self._is_given_up(pending):
             why = Rejected("destination_error", "the destination fails for this person alone, again and again")

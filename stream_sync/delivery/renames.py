@@ -9,11 +9,14 @@ Invariants:
   is a write of a. Not so a rename that was tried: it may have been done. A Delete that is last there becomes part of it
   too, since a write cancels it.
 - Nothing but a write of its own partition merges into a rename: a Delete of the new identifier comes after it.
+- A row that did not get an identifier, somebody else having it, and leaves it again, is renamed from the one before:
+  that somebody is never renamed for it. Known as long as this object is there.
 - Activations without renames have a plain `Backlog`, and pay nothing for this one.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -22,6 +25,8 @@ from stream_sync.delivery.coalesce import Backlog, block, cancels, chain_of
 from stream_sync.delivery.pending import Pending, State, merge
 from stream_sync.delivery.people import People
 from stream_sync.model import Intent
+
+MOST_TAKEN = 10_000
 
 
 class Shadow(Pending, gc=False):
@@ -42,8 +47,23 @@ def open_backlog(
 class RenamingBacklog(Backlog):
     """A backlog in which intents may have `formerly`."""
 
+    def __init__(self, people: People, delete_after: float, superseded: Callable[[Pending], None]) -> None:
+        super().__init__(people, delete_after, superseded)
+        self._taken: OrderedDict[tuple[bytes, str], str] = OrderedDict()
+        """A row's key and an identifier that it did not get, since it is somebody else's: its person's own."""
+
+    def taken_by_another(self, pending: Pending) -> None:
+        """See `Backlog.taken_by_another`."""
+        key, formerly = pending.record.key(), pending.intent.formerly
+        if key is not None and formerly is not None:
+            self._taken[key, pending.intent.identifier] = formerly
+            if len(self._taken) > MOST_TAKEN:
+                self._taken.popitem(last=False)
+
     def add(self, pending: Pending) -> Pending:
         """See `Backlog.add`."""
+        if self._taken:
+            self._set_right(pending)
         if pending.intent.formerly is None:
             return super().add(pending)
         now = pending.since
@@ -66,6 +86,16 @@ class RenamingBacklog(Backlog):
         intents = list(intents)
         formerly = [intent.formerly for intent in intents if intent.formerly is not None]
         return super().people_of(intents) + formerly
+
+    def _set_right(self, pending: Pending) -> None:
+        """A row leaves an identifier that it never got: the destination knows its person by the one before."""
+        intent = pending.intent
+        if intent.formerly is None:
+            return
+        own = self._taken.pop((pending.record.key() or b"", intent.formerly), None)
+        if own is not None:
+            formerly = own if own != intent.identifier else None
+            pending.intent = msgspec.structs.replace(intent, formerly=formerly)
 
     def put_back(self, pending: Pending, now: float) -> None:
         """See `Backlog.put_back`; nothing merges with a rename here."""

@@ -26,6 +26,9 @@ Notice = Callable[[str, str], None]
 Form = Callable[[Value], "Sent | Omitted"]
 """Turns a column's Python value into the form sent, or says why it is left out."""
 
+EMAIL_TAKEN = "email_taken"
+"""The code of a Rejected rename whose new identifier is somebody else's: neither of the two was changed."""
+
 
 class Limits(msgspec.Struct, frozen=True):
     """What fits in one call of `send`, and how calls are spaced."""

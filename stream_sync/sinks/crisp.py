@@ -23,7 +23,7 @@ from stream_sync.config.settings import DestinationSettings
 from stream_sync.config.values import Rate, Secret, SecureUrl, Whole, refuse
 from stream_sync.model import DELIVERED, Halt, Ignored, Intent, Mode, Outcome, Rejected, Retry, Section, Throttled
 from stream_sync.sinks import crisp_fields, crisp_names
-from stream_sync.sinks.base import Finding, Form, Limits, MappedName, Notice, Sink
+from stream_sync.sinks.base import EMAIL_TAKEN, Finding, Form, Limits, MappedName, Notice, Sink
 from stream_sync.sinks.crisp_account import Account
 from stream_sync.sinks.crisp_people import (
     Parts,
@@ -243,7 +243,7 @@ def _is_unencodable(request: Request) -> bool:
 
 def _decided(meaning: Meaning) -> Outcome:
     if meaning is Special.TAKEN:
-        return Rejected("email_taken", "another person at Crisp has this e-mail address", 409)
+        return Rejected(EMAIL_TAKEN, "another person at Crisp has this e-mail address", 409)
     assert not isinstance(meaning, Special)
     return meaning
 

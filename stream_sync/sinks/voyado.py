@@ -20,7 +20,7 @@ from typing import Literal
 from stream_sync.config.settings import DestinationSettings
 from stream_sync.model import DELIVERED, Delivered, Halt, Ignored, Intent, Mode, Outcome, Rejected, Retry, Section, Sent
 from stream_sync.sinks import voyado_fields, voyado_names, voyado_requests
-from stream_sync.sinks.base import Finding, Form, Limits, MappedName, Notice, Sink
+from stream_sync.sinks.base import EMAIL_TAKEN, Finding, Form, Limits, MappedName, Notice, Sink
 from stream_sync.sinks.foreseen import Counted, Load, Request
 from stream_sync.sinks.http import Http, Observe, segment
 from stream_sync.sinks.voyado_contacts import Contacts, normal
@@ -210,7 +210,7 @@ class Voyado(Sink):
 
 
 _TAKEN = Rejected(
-    "email_taken", "another contact has the new e-mail address: merge the two in Engage; neither of them was written"
+    EMAIL_TAKEN, "another contact has the new e-mail address: merge the two in Engage; neither of them was written"
 )
 
 

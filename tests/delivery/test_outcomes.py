@@ -32,6 +32,7 @@ from stream_sync.model import (
 )
 from stream_sync.observability.metrics import Metrics
 from tests.delivery.parts import Ack, Lane, Told, changed, intent
+from tests.delivery.test_renaming_backlog import Renaming, renamed
 
 ROW = {"ltv": 1, "tier": "gold"}
 REJECTED = Rejected("invalid_attribute", "the attribute is not one", 400)
@@ -434,3 +435,17 @@ def test_of_many_requests_the_last_ones_are_kept() -> None:
 
     assert len(exchanges.of_call()) == exchanges.MOST
     assert exchanges.of_call()[-1] == ("users_track", str(exchanges.MOST + 4))
+
+
+@pytest.mark.parametrize(("code", "is_known"), [("email_taken", True), ("invalid_email_address", False)])
+async def test_a_backlog_knows_who_did_not_get_an_address(code: str, is_known: bool) -> None:
+    lane = Renaming()
+    settling = Settling()
+    settling.outcomes._backlog = lane.backlog
+    lane.tell(renamed("zoe", "ben"))
+    batch = lane.take()
+    settling.outcomes.settle(batch, [Rejected(code, "refused", 409)], lane.now)
+    lane.free(batch)
+    await until(settling)
+    lane.tell(renamed("ben", "zora"))
+    assert lane.sent() == ["insert zoe->zora" if is_known else "insert ben->zora"]

@@ -101,6 +101,30 @@ def test_both_identifiers_are_in_the_request() -> None:
     assert sorted(lane.drained()) == ["insert a", "update b"]
 
 
+def test_who_leaves_an_address_that_was_anothers_is_renamed_from_their_own() -> None:
+    lane = Renaming()
+    lane.tell(renamed("zoe", "ben"))
+    (refused,) = lane.take()
+    lane.backlog.taken_by_another(refused)
+    lane.answer([refused])
+    lane.tell(renamed("ben", "benjamin"), "the other row")
+    assert lane.sent() == ["insert ben->benjamin"], "whose address it is, is renamed as ever"
+    lane.tell(renamed("ben", "zora"))
+    assert lane.sent() == ["insert zoe->zora"]
+    lane.tell(renamed("zora", "ben"))
+    assert lane.sent() == ["insert zora->ben"], "it is known for one change"
+
+
+def test_who_gets_their_own_address_back_is_not_renamed() -> None:
+    lane = Renaming()
+    lane.tell(renamed("zoe", "ben"))
+    (refused,) = lane.take()
+    lane.backlog.taken_by_another(refused)
+    lane.answer([refused])
+    lane.tell(renamed("ben", "zoe"))
+    assert lane.sent() == ["insert zoe"]
+
+
 def test_a_chain_of_renames_is_one() -> None:
     lane = Renaming()
     lane.tell(intent("insert", "a", {"x": 0, "y": 0, "z": 0}))
