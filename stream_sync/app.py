@@ -207,8 +207,9 @@ class Service:
             await admin.start()
         except OSError as error:
             raise StreamSyncError(
-                f"cannot listen on the admin address {settings.host}:{settings.port} ({error.strerror}): choose "
-                "another in the config's `admin`, port 0 for any free one, or `admin: off`"
+                f"cannot listen on the admin address {settings.host}:{settings.port} ({error.strerror}): where "
+                "another process with this config runs here, give this one another in the config's `admin` (port 0 = "
+                "any free one), or `admin: off`"
             ) from error
         self.address = f"http://{settings.host}:{admin.port}"
         self._log.info("admin_listening", address=self.address)

@@ -37,7 +37,7 @@ class Continuous:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Manual:
-    """Only where somebody starts a run until it has caught up."""
+    """Only where somebody starts a run until it has caught up: no service joins the group, so it has all partitions."""
 
     def is_open(self, now: float) -> bool:
         """Never."""

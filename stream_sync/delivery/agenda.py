@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 
 from stream_sync.delivery.ports import Assignment
-from stream_sync.schedule import Continuous, Cron, Every, Schedule
+from stream_sync.schedule import Continuous, Cron, Every, Manual, Schedule
 
 Idle = Literal["paused", "schedule"]
 
@@ -42,6 +42,8 @@ class Agenda:
         self._schedule = schedule
         self._ticks = schedule if isinstance(schedule, Every | Cron) and not once else None
         self._once = once
+        self.stays_out = isinstance(schedule, Manual) and not once
+        """Whether it never works here: its partitions are left to the process that a person starts."""
         self._started = started
         self._deletes_at: float | None = None
         self._ran: dict[Assignment, float] = {}

@@ -3,6 +3,8 @@
 Invariants:
 - A full backlog stops the reading, not the polling: first by waiting, then with paused partitions.
 - A record whose schema is not known yet is waited for: nothing of its batch is lost or overtaken.
+- Where nothing but a person's run until caught up ever works (`manual`), the lane does not join its group: what a
+  service held, that run would wait for in vain.
 - The end: stop taking, finish what is in flight, commit, leave the group. In that order.
 """
 
@@ -15,6 +17,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from stream_sync.delivery.agenda import Agenda
+from stream_sync.delivery.catching_up import CatchingUp
 from stream_sync.delivery.destination import Destination
 from stream_sync.delivery.dispatch import Dispatch
 from stream_sync.delivery.exits import Exits
@@ -68,7 +71,6 @@ class Lane:
         self._stop = asyncio.Event()
         self._consumer: Consumer | None = None
         self._has_joined = False
-        self._ends: dict[int, int] = {}
         self._learning: set[asyncio.Task[None]] = set()
         self.standing = Standing(metrics, log, notices)
         notices.halt = self.standing.halt
@@ -160,6 +162,7 @@ class Lane:
             last,
         )
         """What the consumer's listener must be."""
+        self._catching_up = CatchingUp(self._runs, self._dispatch, self.membership, log)
 
     async def run(self, consumer: Consumer) -> None:
         """Runs until `stop`, until caught up where asked for, or until FatalError. `standing` tells the rest."""
@@ -170,7 +173,10 @@ class Lane:
         for helper in helpers:
             helper.add_done_callback(self._ended)
         try:
-            await self._join(consumer)
+            if self._runs.agenda.stays_out:
+                await self._runs.stay_out(consumer)
+            else:
+                await self._join(consumer)
             while not self._stop.is_set():
                 await self._turn(consumer)
             for helper in helpers:
@@ -223,7 +229,8 @@ class Lane:
         self._notices.flush(self._now(), last=True)
         if self._consumer is not None:
             try:
-                await self._commit_last(self._consumer, deadline)
+                if self._has_joined:
+                    await self._commit_last(self._consumer, deadline)
             finally:
                 await self._consumer.close()
 
@@ -252,7 +259,7 @@ class Lane:
         """Joins the group; where the topic is not there (yet), looks again once a minute."""
         while not self._stop.is_set():
             try:
-                self._ends = await consumer.start()
+                self._catching_up.ends = await consumer.start()
             except HaltError as error:
                 self.standing.halt(error.reason, message=str(error))
                 if self._settings.until_caught_up:
@@ -275,7 +282,7 @@ class Lane:
                 await self._stay_halted(consumer)
             elif not await self._runs.turn(consumer):
                 await (self._make_room(consumer) if self._room.is_full(consumer) else self._take(consumer))
-            if self._settings.until_caught_up and await self._is_caught_up(consumer):
+            if self._settings.until_caught_up and await self._catching_up.is_over(consumer):
                 self.stop()
         except WaitError as error:
             await self._rest.for_schema(error, consumer)
@@ -323,21 +330,6 @@ class Lane:
         else:
             self._runs.interrupted()
             await self._rest.for_cure(consumer)
-
-    async def _is_caught_up(self, consumer: Consumer) -> bool:
-        """Every partition's end as of the start is reached and nothing is unsettled; other members' partitions count
-        as far as they are committed, once it is known which these are."""
-        if not self.membership.joined:
-            return False
-        assigned = tuple(consumer.assigned.values())
-        if any(o.position is None or o.position < self._ends.get(o.partition, 0) for o in assigned):
-            return False  # of an empty partition, too, the end is waited for: it is committed
-        self._runs.agenda.collecting = False
-        self._dispatch.hurry()
-        if any(offsets.unsettled for offsets in assigned):
-            return False
-        others = {number: end for number, end in self._ends.items() if number not in consumer.assigned}
-        return not others or await consumer.reached(others)
 
     def _superseded(self, pending: Pending) -> None:
         self._outcomes.superseded(pending)

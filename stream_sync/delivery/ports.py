@@ -89,12 +89,16 @@ class Consumer(Protocol):
     async def ends(self) -> dict[int, int] | None:
         """Of every partition the offset up to which there are records now; None where Kafka does not say."""
 
-    async def reached(self, ends: Mapping[int, int]) -> bool:
-        """Whether the group has committed up to these offsets, whoever did it."""
+    async def committed(self, partitions: Iterable[int]) -> dict[int, int] | None:
+        """What the group has committed of these, whoever did it, negative = nothing; None where Kafka does not say."""
 
     async def lag(self, *, ask: bool = False) -> int:
         """Records in Kafka beyond what was taken, as far as the client knows; with `ask` the broker is asked, since a
         client that fetches nothing learns nothing."""
+
+    async def backlog(self) -> int | None:
+        """Records in Kafka beyond what the group has committed, in all partitions, asked without joining it; None where
+        Kafka does not say."""
 
 
 class Decoder(Protocol):

@@ -1,4 +1,5 @@
-"""What a lane does while it takes no records: it stays in its group, with its partitions paused, and goes on polling.
+"""What a lane does while it takes no records: it stays in its group, with its partitions paused, and goes on polling;
+where it never takes any it stays outside.
 
 Invariants:
 - What the consumer brings in spite of a pause (a partition that came meanwhile) is put by, never dropped.
@@ -127,6 +128,11 @@ class Rest:
             self._standing.rest(None)
             if not self._stop.is_set():
                 await consumer.resume()
+
+    async def outside(self, why: Callable[[], Why]) -> None:
+        """Until `stop`, without having joined. `why`: what the lane shows."""
+        while not await self._stopped_within(POLL_SECONDS):
+            self._standing.rest(why())
 
     async def _stopped_within(self, seconds: float) -> bool:
         """Waits; whether `stop` came meanwhile."""

@@ -68,6 +68,10 @@ class Runs:
         assigned = () if consumer is None else tuple(consumer.assigned.values())
         return self.agenda.look(self._clock(), assigned)
 
+    async def stay_out(self, consumer: Consumer) -> None:
+        """Out of the group, until the lane is stopped."""
+        await self._rest.outside(lambda: WHY[self.look(consumer) or "schedule"])
+
     async def turn(self, consumer: Consumer) -> bool:
         """What comes before taking; False where it is time to take."""
         idle = self.look(consumer)

@@ -20,6 +20,7 @@ from stream_sync.observability.metrics import LaneMetrics
 
 TICK_SECONDS = 1.0
 LOOK_SECONDS = 10.0
+"""Between two looks at what is asked of Kafka beside the work."""
 LOOK_AGAIN_SECONDS = 0.5
 
 
@@ -50,6 +51,8 @@ class Upkeep:
         self._metrics = metrics
         self._is_sure = is_sure
         self._clock = clock
+        self._backlog_seen = 0
+        self._backlog_asked_at = float("-inf")
 
     async def tick(self, consumer: Consumer) -> None:
         """Every second."""
@@ -80,7 +83,17 @@ class Upkeep:
             if consumer.assigned:
                 await consumer.commit()
                 lag = await consumer.lag(ask=not self._standing.takes)
+            elif self._runs.agenda.stays_out:
+                lag = await self._left(consumer, now)
             self._metrics.lag(lag)
+
+    async def _left(self, consumer: Consumer, now: float) -> int:
+        """Records that wait for a run that is not this process's; what is not known stays as it was."""
+        if now >= self._backlog_asked_at + LOOK_SECONDS:
+            self._backlog_asked_at = now
+            found = await consumer.backlog()
+            self._backlog_seen = self._backlog_seen if found is None else found
+        return self._backlog_seen
 
     async def look(self) -> None:
         """Reads the latch: every LOOK_SECONDS, and soon after the guard asked for it."""

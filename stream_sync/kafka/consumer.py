@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -120,9 +120,10 @@ class LaneConsumer:
         done, _ = await asyncio.wait((answer,), timeout=COMMIT_SECONDS)
         return bool(done) and answer.result()
 
-    async def reached(self, ends: Mapping[int, int]) -> bool:
-        """Whether the group has committed up to these offsets, whoever of its members did it."""
-        return await self._run(lambda: questions.has_committed(self._member.client, self._topic, ends))
+    async def committed(self, partitions: Iterable[int]) -> dict[int, int] | None:
+        """What the group has committed of these partitions, whoever of its members did it, negative = nothing; None
+        where Kafka does not say."""
+        return await self._run(lambda: questions.committed(self._member.client, self._topic, partitions))
 
     async def ends(self) -> dict[int, int] | None:
         """The last stable offset of every partition as of now; None where Kafka does not say."""
@@ -133,6 +134,11 @@ class LaneConsumer:
         client that fetches nothing learns nothing."""
         taken = {number: _taken(offsets) for number, offsets in tuple(self.assigned.items())}
         return await self._run(self._member.lag, taken, ask)
+
+    async def backlog(self) -> int | None:
+        """Records in Kafka beyond what the group has committed, in all partitions, asked without joining it; None where
+        Kafka does not say."""
+        return await self._run(self._member.backlog)
 
     async def close(self) -> None:
         """Leaves the group and ends the owner thread. Commits nothing: `commit` is to be called before."""

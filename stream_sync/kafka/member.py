@@ -152,6 +152,16 @@ class Member:
         still = {number: position for number, position in taken.items() if number in self.assigned}
         return questions.lag(self.client, self._topic, still, ask=ask)
 
+    def backlog(self) -> int | None:
+        """See `questions.backlog`; for a member that does not join."""
+        try:
+            if self._client is None:
+                self._client = Consumer(self._properties)
+            self._client.poll(0)  # without a subscription it brings no records, only what the client has to say
+        except KafkaException:
+            return None
+        return questions.backlog(self._client, self._topic)
+
     def close(self) -> None:
         """Leaves the group."""
         if self._client is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -46,13 +46,28 @@ def count_partitions(client: Consumer, topic: str, timeout: float | None = None)
     return 0 if found.error is not None else len(found.partitions)
 
 
-def has_committed(client: Consumer, topic: str, ends: Mapping[int, int]) -> bool:
-    """Whether the group has committed up to these offsets; False where Kafka does not say."""
+def committed(client: Consumer, topic: str, partitions: Iterable[int]) -> dict[int, int] | None:
+    """What the group has committed of these partitions, negative = nothing; None where Kafka does not say."""
+    places = [TopicPartition(topic, number) for number in partitions]
     try:
-        found = client.committed([TopicPartition(topic, number) for number in ends], timeout=METADATA_TIMEOUT)
+        found = client.committed(places, timeout=METADATA_TIMEOUT) if places else []
     except KafkaException:
-        return False
-    return all(position.offset >= ends[position.partition] for position in found)
+        return None
+    return {position.partition: position.offset for position in found}
+
+
+def backlog(client: Consumer, topic: str) -> int | None:
+    """Records beyond what the group has committed, in all partitions, whoever is in the group; None where Kafka does
+    not say."""
+    try:
+        numbers = range(count_partitions(client, topic, ASK_TIMEOUT))
+        within = [bounds(client, topic, number, ASK_TIMEOUT) for number in numbers]
+    except KafkaException:
+        return None
+    done = committed(client, topic, numbers)
+    if done is None:
+        return None
+    return sum(max(0, high - max(low, done[number])) for number, (low, high) in zip(numbers, within, strict=True))
 
 
 def lag(client: Consumer, topic: str, taken: Mapping[int, int], *, ask: bool) -> int:

@@ -6,10 +6,14 @@ import asyncio
 import io
 import json
 import re
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, NamedTuple
 
+from confluent_kafka import Consumer, TopicPartition
+
 from stream_sync import cli
+from stream_sync.kafka.progress import Progress
 from tests.e2e.service import Running, until
 from tests.e2e.stage import ACTIVATION, Stage
 
@@ -43,11 +47,14 @@ async def command(stage: Stage, *words: str) -> Done:
     return Done(status, out.getvalue(), err.getvalue())
 
 
-async def lane(stage: Stage, url: str) -> dict[str, Any]:
+async def lanes(stage: Stage, url: str) -> dict[str, dict[str, Any]]:
     done = await command(stage, "status", "--json", "--url", url)
     assert done.status == 0, done.err
-    (found,) = json.loads(done.out)["lanes"]
-    return dict(found)
+    return {found["activation"]: found for found in json.loads(done.out)["lanes"]}
+
+
+async def lane(stage: Stage, url: str) -> dict[str, Any]:
+    return (await lanes(stage, url))[ACTIVATION]
 
 
 async def test_between_its_runs_a_lane_waits_and_a_run_sends_each_person_once_and_then_who_left(stage: Stage) -> None:
@@ -75,13 +82,79 @@ async def test_between_its_runs_a_lane_waits_and_a_run_sends_each_person_once_an
         assert running.log.count("partitions_assigned") == 1
 
 
-async def test_a_manual_activation_runs_until_it_has_caught_up_and_sends_each_person_once(stage: Stage) -> None:
+async def test_a_manual_activation_is_run_by_hand_beside_the_service_and_sends_each_person_once(stage: Stage) -> None:
     stage.activation["schedule"] = "manual"
+    with_console(stage)
     stage.create(2)
     stage.write(stage.table.inserts(3), *(stage.table.update("p1", score=score) for score in range(1, 6)))
-    await stage.catch_up()
-    assert sorted(who for entry in stage.requests() for who in entry.people) == ["p0", "p1", "p2"]
-    assert stage.wrong == []
+    async with stage.process() as running:
+        url = await address(running)
+
+        async def waits_for_a_run() -> bool:
+            found = await lane(stage, url)
+            told = found["state"], found["reason"], found["lag"], found["next_run"]
+            return told == ("waiting", "schedule", 8, None)
+
+        await until(waits_for_a_run, "it waits, and what waits for it is counted")
+        assert stage.requests() == []
+        await stage.catch_up()
+        assert sorted(who for entry in stage.requests() for who in entry.people) == ["p0", "p1", "p2"]
+        assert stage.wrong == []
+        assert stage.is_committed_to_the_end
+        assert "partitions_assigned" not in running.log
+        running.process.terminate()
+        assert await running.ended() == 0
+
+
+async def test_an_open_window_and_a_cron_that_was_missed_send_and_what_is_not_due_waits(stage: Stage) -> None:
+    hour = time.gmtime().tm_hour
+    stage.activation["schedule"] = {"cron": "0 7 * * *"}
+    beside = {
+        "open": {"between": clock_times(hour - 2, hour + 3)},
+        "closed": {"between": clock_times(hour + 3, hour - 2)},
+        "leap-day": {"cron": "0 0 29 2 *"},
+    }
+    name = f"{stage.config['name']}-others"
+    others = stage.oracle.account(name)
+    stage.config["destinations"]["others"] = {**stage.braze, "url": stage.oracle.address(name)}
+    upsert = {key: value for key, value in stage.activation.items() if key != "deletes"} | {"mode": "upsert"}
+    for activation, schedule in beside.items():
+        stage.config["activations"][activation] = {**upsert, "destination": "others", "schedule": schedule}
+    with_console(stage)
+    stage.create()
+    stage.write(stage.table.inserts(5))
+    ran_two_days_ago(stage)
+    async with stage.process() as running:
+        url = await address(running)
+        await until(lambda: len(stage.people) == len(others.people) == 5, "the cron's run and the window's are over")
+        await until(lambda: all_stand_as(stage, url, *beside), "the others wait")
+        shown = await lanes(stage, url)
+        assert shown["leap-day"]["next_run"].endswith("-02-29T00:00:00Z")
+        assert shown["closed"]["next_run"].endswith(f"T{(hour + 3) % 24:02}:00:00Z")
+        done = {each: f"{stage.config['name']}.{each}" for each in beside}
+        await until(lambda: stage.kafka.committed(done["open"], stage.topic) == {0: 5}, "the window's is committed")
+        assert {stage.kafka.committed(done[each], stage.topic).get(0, 0) for each in ("closed", "leap-day")} == {0}
+        assert sorted(who for entry in others.journal.entries for who in entry.people) == sorted(others.people)
+
+
+def clock_times(start: int, end: int) -> str:
+    """A window between two hours of the day."""
+    return f"{start % 24:02}:00-{end % 24:02}:00"
+
+
+def ran_two_days_ago(stage: Stage) -> None:
+    """What a service that was stopped then has left in the activation's group."""
+    ran = Progress(ran=int(time.time()) - 2 * 86_400)
+    member = Consumer({"bootstrap.servers": stage.kafka.bootstrap, "group.id": stage.group})
+    member.commit(offsets=[TopicPartition(stage.topic, 0, 0, ran.encode())], asynchronous=False)
+    member.close()
+
+
+async def all_stand_as(stage: Stage, url: str, *beside: str) -> bool:
+    """The first of those beside works, all others wait for their schedule."""
+    found = await lanes(stage, url)
+    waiting = [name for name, each in found.items() if (each["state"], each["reason"]) == ("waiting", "schedule")]
+    return sorted(waiting) == sorted({ACTIVATION, *beside[1:]}) and found[beside[0]]["state"] == "running"
 
 
 async def test_a_paused_activation_takes_and_sends_nothing_until_it_is_resumed(stage: Stage) -> None:

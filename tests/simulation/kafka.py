@@ -200,15 +200,21 @@ class Member:
             taken = self._commit(commits)
         return not wait or await taken
 
-    async def reached(self, ends: Mapping[int, int]) -> bool:
+    async def committed(self, partitions: Iterable[int]) -> dict[int, int] | None:
         done = self.group.committed
-        return all(number in done and done[number].position >= end for number, end in ends.items())
+        return {number: done[number].position if number in done else -1001 for number in partitions}
 
     async def ends(self) -> dict[int, int] | None:
         return self.group.topic.ends
 
     async def lag(self, *, ask: bool = False) -> int:
         return sum(len(log) - self._next.get(number, 0) for number, log in enumerate(self.group.topic.logs))
+
+    async def backlog(self) -> int | None:
+        done = self.group.committed
+        return sum(
+            end - (done[number].position if number in done else 0) for number, end in self.group.topic.ends.items()
+        )
 
     async def close(self) -> None:
         self._is_closing = True

@@ -155,7 +155,7 @@ def test_a_window_that_closes_holds_what_is_left_and_its_deletes_until_it_opens_
     simulate(world_with(Between(22 * 60 + 20, 22 * 60 + 14), after=60.0), course)
 
 
-def test_manual_takes_nothing_by_itself() -> None:
+def test_manual_takes_nothing_by_itself_and_leaves_all_partitions_to_the_run_that_somebody_starts() -> None:
     async def course(world: World) -> None:
         world.inserts(5)
         pod = world.start()
@@ -163,8 +163,43 @@ def test_manual_takes_nothing_by_itself() -> None:
         assert world.account.calls == []
         assert state(pod) == "waiting"
         assert pod.lanes[0].status.next_run is None
+        assert pod.lanes[0].polled_at is None, "its consumer is not waited for"
+        assert pod.metric("lag_records", activation="lane0") == 5
+        assert world.groups["lane0"].members == []
+        by_hand = world.run_by_hand()
+        await asyncio.wait_for(asyncio.wait(by_hand.runs), 30.0)
+        await by_hand.stop()
+        assert world.groups["lane0"].is_at_the_end
+        assert world.wrong == []
+        await asyncio.sleep(20.0)
+        assert pod.metric("lag_records", activation="lane0") == 0
+        pod.lanes[0].pause()
+        await asyncio.sleep(2.0)
+        assert (state(pod), pod.lanes[0].status.reason) == ("paused", "by_request")
+        await pod.stop()
 
     simulate(world_with(Manual()), course)
+
+
+def test_a_run_by_hand_beside_a_service_that_rests_says_what_it_waits_for_and_ends_with_its_next_run() -> None:
+    async def course(world: World) -> None:
+        world.inserts(20)
+        world.start()
+        await world.settled(60.0)
+        for each in range(20):
+            world.write(f"p{each}", score=1)
+        by_hand = world.run_by_hand()
+        await asyncio.sleep(20.0)
+        assert "partitions_elsewhere" not in by_hand.logged
+        await asyncio.sleep(HOUR / 2)
+        assert by_hand.logged.count("partitions_elsewhere") == 1
+        assert not world.groups["lane0"].is_at_the_end
+        await asyncio.wait_for(asyncio.wait(by_hand.runs), HOUR)
+        await by_hand.stop()
+        assert world.groups["lane0"].is_at_the_end
+        assert world.wrong == []
+
+    simulate(world_with(Every(HOUR)), course)
 
 
 def test_a_paused_lane_sends_nothing_and_a_delete_that_was_due_meanwhile_is_cancelled_by_what_came() -> None:

@@ -70,8 +70,11 @@ class Letters:
 class Pod:
     """One process, with a lane for each of some activations."""
 
-    def __init__(self, world: World, names: Iterable[str], *, from_start: bool = False) -> None:
+    def __init__(
+        self, world: World, names: Iterable[str], *, from_start: bool = False, until_caught_up: bool = False
+    ) -> None:
         self.world = world
+        self._until_caught_up = until_caught_up
         self.registry = Registry()
         self.logged: list[str] = []
         metrics = Metrics(self.registry)
@@ -118,6 +121,7 @@ class Pod:
                 budget=Budget(deletes.max, deletes.per) if deletes else None,
                 mapping="mapping",
                 most_people=world.most_people,
+                until_caught_up=self._until_caught_up,
                 schedule=activation.schedule,
             ),
             decoder,
@@ -239,6 +243,10 @@ class World:
         pod = Pod(self, self.names if names is None else names, from_start=from_start)
         self.pods.append(pod)
         return pod
+
+    def run_by_hand(self) -> Pod:
+        """Until it has caught up, beside whoever runs; `pods` does not have it, for it ends by itself."""
+        return Pod(self, self.names, until_caught_up=True)
 
     def failures(self) -> list[str]:
         """Lanes that ended by themselves."""
