@@ -1,7 +1,10 @@
 """Every code of a warning: what it says and what to do. docs/warnings.md is made of it: `python -m stream_sync.codes`.
 
-Invariants: a code is a word of `a-z0-9_`, said in one place of the source at least (a test looks); a new one is a row
-here, and the page written anew.
+Invariants:
+- A code is a word of `a-z0-9_`, said in one place of the source at least (a test looks); a new one is a row here, and
+  the page written anew.
+- A meaning and a cure stand by themselves: people read them in a chat and in mails, beside the names and the message of
+  what happened. A link leads to more; it is no cure.
 """
 
 from __future__ import annotations
@@ -27,17 +30,19 @@ WARNINGS = (
     Code(
         "null_default_suspect",
         "a NULL may have arrived as the column's DEFAULT",
-        "the converter's [setting](formats.md#null-that-arrives-as-a-default)",
+        "set `replace.null.with.default=false` on the connector's converters "
+        "([all of it](formats.md#null-that-arrives-as-a-default)), then a snapshot; nothing, if the rows do hold "
+        "that value",
     ),
     Code(
         "value_truncated",
         "a text was cut to what the destination takes",
-        "a shorter text in the mapping: `left(bio, 255)`",
+        "where it matters which part stays, cut it in the mapping: `left(bio, 255)`",
     ),
     Code(
         "value_unrepresentable",
         "a value that the destination cannot hold (NaN, an infinite date …) was left out",
-        "another expression in the mapping",
+        "write an expression in the mapping that gives another value for it",
     ),
     Code(
         "null_skipped",
@@ -52,18 +57,20 @@ WARNINGS = (
     Code(
         "identifier_not_key",
         "the identifier is not made of key columns: order between rows that share one is not promised; said once",
-        "[in order](guarantees.md#one-person-at-a-time-in-order)",
+        "nothing, where no two rows share or hand over an identifier; else make it of columns of the record's key, or "
+        "let the connector write one partition, or key its records by it "
+        "([what is promised](guarantees.md#one-person-at-a-time-in-order))",
     ),
     Code(
         "membership_unknown",
         "a column of `where` or of the identifier is unavailable: nothing is done",
-        "REPLICA IDENTITY FULL; a smaller column in `where`",
+        "set REPLICA IDENTITY FULL on the table, or let `where` and the identifier do without large (TOASTed) columns",
     ),
     Code(
         "exit_unknown",
         "somebody left, perhaps; a mirror did not see whom",
-        "REPLICA IDENTITY FULL and `before: full`; or, where the key identifies, a "
-        "[state](state.md#who-left-a-segment); delete by hand",
+        "set REPLICA IDENTITY FULL on the table and `before: full` on the source; or, where the key identifies, keep a "
+        "[state](state.md#who-left-a-segment). Who has left unseen is to be deleted by hand",
     ),
     Code(
         "truncate_ignored",
@@ -79,9 +86,12 @@ WARNINGS = (
     Code(
         "deletes_held",
         "deletes exceeded the budget, or some are held already: those that waited were parked",
-        "[held deletes](operating.md#held-deletes)",
+        "find out why so many left, an edited filter or an empty load perhaps. If it was a mistake, mend it upstream; "
+        "then, or if it was meant, `stream-sync held release` decides each anew and deletes who is still gone, and "
+        "`held discard` keeps them at the destination ([how](operating.md#held-deletes)). Until then every further "
+        "delete is parked too",
     ),
-    Code("delete_held", "counted for each delete that was parked; told nowhere", "the same"),
+    Code("delete_held", "counted for each delete that was parked; told nowhere", "as for `deletes_held`"),
     Code(
         "outcome_not_told",
         "some outcomes could not be written to the topic `….outcomes`; nothing else is affected",
@@ -90,7 +100,8 @@ WARNINGS = (
     Code(
         "state_unavailable",
         "the last-delivered state cannot be reached: the activation sends nothing until it can",
-        "[what the log says of it](state.md#when-it-is-away); nothing is lost meanwhile",
+        "bring it back: Redis, or the disk and the folder of the file; the log's `state_unavailable` says what is "
+        "wrong ([a damaged file](state.md#when-it-is-away)). Nothing is lost meanwhile, and it goes on by itself",
     ),
     Code(
         "state_forgotten",
@@ -103,10 +114,11 @@ WARNINGS = (
 EVENTS = (
     Code(
         "lane_halted",
-        "the lane halted; `name` is the reason, `message` says more",
-        "[halts](operating.md#halts)",
+        "the activation halted for the reason given: it sends nothing, its offsets stay, and no other one is stopped",
+        "mend what the reason says ([each reason, and what to do](operating.md#halts)). It then goes on by itself where "
+        "the destination, the schema registry or a missing topic was the reason, else after a restart",
     ),
-    Code("lane_resumed", "it goes on; `name` is the reason why it was halted", "nothing"),
+    Code("lane_resumed", "the activation goes on; the reason given is why it was halted", "nothing"),
 )
 """Told as warnings are, but no warnings: they are not counted as such."""
 QUIET = frozenset({"null_skipped", "delete_held"})

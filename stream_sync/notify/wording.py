@@ -14,7 +14,8 @@ from stream_sync.notify.digest import Digest
 
 _CODES = {code.code: code for code in (*WARNINGS, *EVENTS)}
 _OF_LANES = frozenset(code.code for code in EVENTS)
-_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+_IN_BRACKETS = re.compile(r"\(\[([^\]]*)\]\(([^)]*)\)\)")
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 _COMMANDS = {
     "lane_halted": "stream-sync status -c FILE --activation {activation}",
     "lane_resumed": "stream-sync status -c FILE --activation {activation}",
@@ -72,7 +73,8 @@ def card(service: str, digest: Digest) -> dict[str, Any]:
 
 
 def _plain(markdown: str) -> str:
-    return _LINK.sub(r"\1", markdown).replace("`", "")
+    """As text: a link says which page it leads to."""
+    return _LINK.sub(r"\1 (docs/\2)", _IN_BRACKETS.sub(r"(\1: docs/\2)", markdown)).replace("`", "")
 
 
 def _utc(seconds: float) -> str:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import pytest
+
+from stream_sync.codes import EVENTS, QUIET, WARNINGS, Code
 from stream_sync.delivery.notices import Notice
 from stream_sync.model import Place
-from stream_sync.notify.digest import Digests
-from stream_sync.notify.wording import card, text
+from stream_sync.notify.digest import Digest, Digests
+from stream_sync.notify.wording import card, lines, text
 
+ROOT = Path(__file__).parents[2]
 PERIOD = 900.0
 
 
@@ -82,6 +89,21 @@ def test_what_a_halt_says() -> None:
     digests = Digests(PERIOD)
     digests.add("gold", Notice("lane_halted", "offset_lost", 1, 5.0, 5.0, message="12 records are gone"))
     (digest,) = digests.due(5.0)
-    lines = text("acme", digest).splitlines()
-    assert lines[:3] == ["stream-sync acme: gold: lane_halted", "reason: offset_lost", "12 records are gone"]
-    assert lines[-1] == "more: stream-sync status -c FILE --activation gold"
+    said = text("acme", digest).splitlines()
+    assert said[:3] == ["stream-sync acme: gold: lane_halted", "reason: offset_lost", "12 records are gone"]
+    assert "To do: mend what the reason says (each reason, and what to do: docs/operating.md#halts). It then" in said[3]
+    assert said[-1] == "more: stream-sync status -c FILE --activation gold"
+
+
+@pytest.mark.parametrize(
+    "code", [code for code in (*WARNINGS, *EVENTS) if code.code not in QUIET], ids=lambda c: c.code
+)
+def test_what_to_do_stands_by_itself_where_there_are_no_links(code: Code) -> None:
+    """A digest is read in a chat: there are no links to follow, and no fields of a JSON document."""
+    (line,) = [each for each in lines(Digest("gold", code.code, 1, 0.0, 0.0)) if "To do: " in each]
+    meaning, cure = line.split(". To do: ")
+    assert "](" not in line
+    assert all(ROOT.joinpath(page).is_file() for page in re.findall(r"docs/\w+\.md", line)), "links say their page"
+    assert not re.search(r"`(name|message|count)`", code.meaning), meaning
+    without_links = re.sub(r"\[[^\]]*\]\([^)]*\)", "", code.cure)
+    assert cure == "nothing" or len(re.findall(r"\w{2,}", without_links)) >= 5, "a link alone is no cure"
