@@ -115,8 +115,8 @@ EVENTS = (
     Code(
         "lane_halted",
         "the activation halted for the reason given: it sends nothing, its offsets stay, and no other one is stopped",
-        "mend what the reason says ([each reason, and what to do](operating.md#halts)). It then goes on by itself where "
-        "the destination, the schema registry or a missing topic was the reason, else after a restart",
+        "mend what the reason says ([each reason, and what to do](operating.md#halts)). It then goes on by itself "
+        "where the destination, the schema registry or a missing topic was the reason, else after a restart",
     ),
     Code("lane_resumed", "the activation goes on; the reason given is why it was halted", "nothing"),
 )

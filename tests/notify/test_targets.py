@@ -112,7 +112,11 @@ def post_to(target: Failing) -> tuple[Post, Sequence[str]]:
     logged: list[str] = []
     loop = asyncio.get_running_loop()
     return Post(
-        "ops", target, 900.0, lambda event, **fields: logged.append(f"{event} {fields['reason']}"), loop.time
+        "ops",
+        target,
+        900.0,
+        lambda event, **fields: logged.append(f"{event} {fields['code']} {fields['reason']}"),
+        loop.time,
     ), logged
 
 
@@ -136,7 +140,7 @@ async def test_what_fails_for_good_is_given_up_and_logged_and_the_next_is_tried_
     post, logged = post_to(target)
     post.take("gold", NOTICE)
     await asyncio.sleep(600)
-    assert (target.sent, logged) == ([], ["notify_failed status_500"])
+    assert (target.sent, logged) == ([], ["notify_failed column_missing status_500"])
     post.take("gold", NOTICE)
     await asyncio.sleep(900)
     assert len(target.sent) == 1
@@ -144,10 +148,29 @@ async def test_what_fails_for_good_is_given_up_and_logged_and_the_next_is_tried_
 
 
 @in_virtual_time
-async def test_a_target_that_hangs_costs_a_bounded_time_at_the_end() -> None:
-    post, _ = post_to(Failing(0, hangs=True))
+async def test_a_target_that_hangs_costs_a_bounded_time_at_the_end_and_what_it_did_not_take_is_said() -> None:
+    post, logged = post_to(Failing(0, hangs=True))
     for _ in range(5_000):
         post.take("gold", NOTICE)
+    post.take("gold", Notice("exit_unknown", "", 1, 0.0, 0.0))
+    await asyncio.sleep(1)
+    post.take("gold", Notice("value_truncated", "bio", 1, 0.0, 0.0))
     started = asyncio.get_running_loop().time()
     await post.close()
     assert asyncio.get_running_loop().time() - started <= 6
+    assert logged == [
+        "notify_failed column_missing no_answer",
+        "notify_failed exit_unknown stopped",
+        "notify_failed value_truncated stopped",
+    ]
+
+
+@in_virtual_time
+async def test_what_failed_and_waits_for_its_next_try_is_given_up_at_the_end_at_once() -> None:
+    post, logged = post_to(Failing(TRIES))
+    post.take("gold", NOTICE)
+    await asyncio.sleep(1)
+    started = asyncio.get_running_loop().time()
+    await post.close()
+    assert asyncio.get_running_loop().time() - started < 0.1
+    assert logged == ["notify_failed column_missing status_500"]
