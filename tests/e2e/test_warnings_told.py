@@ -15,6 +15,7 @@ from aiohttp import web
 from stream_sync import cli
 from tests.e2e.service import until
 from tests.e2e.stage import ACTIVATION, TYPES, Stage
+from tests.notify.inbox import inbox
 
 
 class Channel:
@@ -60,9 +61,9 @@ async def listed(stage: Stage, *words: str) -> str:
 
 
 async def test_a_warning_is_told_once_with_its_places_and_a_halt_at_once(stage: Stage) -> None:
-    async with channel(stage) as told:
+    async with channel(stage, only=["column_missing"]) as told:
         stage.create()
-        stage.write(*(stage.table.insert(f"p{n}", name="Ann") for n in range(5)))
+        stage.write(*(stage.table.insert(f"p{n}", name="Ann") for n in range(5)), stage.table.truncate())
         async with stage.inside() as running:
             await until(lambda: bool(told.texts), "it is told")
             await until(lambda: running.metric("warnings_total", code="column_missing") == 5, "it is counted")
@@ -74,7 +75,9 @@ async def test_a_warning_is_told_once_with_its_places_and_a_halt_at_once(stage: 
         assert f"stream-sync warnings list -c FILE --activation {ACTIVATION} --code column_missing" in text
 
         shown = await listed(stage)
-        assert shown.startswith(f"5 warnings in {stage.group}.warnings:\n")
+        assert shown.startswith(f"6 warnings in {stage.group}.warnings:\n")
+        assert "truncate_ignored" in shown
+        assert not any("truncate_ignored" in text for text in told.texts), "`only` names another"
         records = json.loads(await listed(stage, "--json", "--code", "column_missing"))["warnings"]
         assert {record["name"] for record in records} == {"nick"}
         assert sum(record["count"] for record in records) == 5
@@ -89,8 +92,12 @@ async def test_a_warning_is_told_once_with_its_places_and_a_halt_at_once(stage: 
         assert any("lane_halted\nreason: types_missing\n" in text for text in told.texts), told.texts
 
 
-async def test_what_is_escalated_halts_at_the_very_record(stage: Stage) -> None:
-    async with channel(stage, escalate={"column_missing": "halt"}) as told:
+async def test_what_is_escalated_halts_at_the_very_record_and_a_mail_says_so(stage: Stage) -> None:
+    async with channel(stage, escalate={"column_missing": "halt"}, **{"except": ["column_missing"]}), inbox() as server:
+        stage.config["notify"]["ops"] = {
+            "type": "email", "host": "127.0.0.1", "port": server.port, "security": "none",
+            "sender": "sync@acme.eu", "to": ["oncall@acme.eu"],
+        }  # fmt: skip
         stage.create()
         stage.write(stage.table.insert("p0"))
         async with stage.inside(until_caught_up=True) as running:
@@ -98,7 +105,9 @@ async def test_what_is_escalated_halts_at_the_very_record(stage: Stage) -> None:
         assert result.halted == {ACTIVATION: "column_missing"}
         assert stage.requests() == []
         assert stage.committed in ({}, {0: 0})
-        assert any("column_missing" in text for text in told.texts)
+        (mail,) = server.mails
+        assert mail["Subject"] == f"stream-sync {stage.config['name']}: {ACTIVATION}: lane_halted"
+        assert str(mail.get_payload()).startswith("reason: column_missing\r\nthe warning column_missing (nick) halts")
 
 
 async def test_a_target_that_fails_disturbs_no_lane(stage: Stage) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from email import message_from_bytes
 from typing import Any
 
 import pytest
 from aiohttp import web
-from aiosmtpd.smtp import SMTP, Envelope
 
 from stream_sync.config.notifying import Email, Webhook
 from stream_sync.config.values import Secret
@@ -18,39 +16,24 @@ from stream_sync.delivery.notices import Notice
 from stream_sync.notify.digest import Digest
 from stream_sync.notify.post import TRIES, Post
 from stream_sync.notify.targets import EmailTarget, NotSentError, WebhookTarget
+from tests.notify.inbox import inbox
 
 DIGEST = Digest("gold", "column_missing", 3, 1_700_000_000.0, 1_700_000_060.0, ("ltv",))
 
 
-class Inbox:
-    """What a mail server took."""
-
-    def __init__(self) -> None:
-        self.taken: list[Envelope] = []
-
-    async def handle_DATA(self, _server: object, _session: object, envelope: Envelope) -> str:  # noqa: N802
-        self.taken.append(envelope)
-        return "250 taken"
-
-
 async def test_a_mail_goes_out_over_smtp() -> None:
-    inbox = Inbox()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(inbox, hostname="here", loop=loop), "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with inbox() as server:
         settings = Email(
             type="email",
             host="127.0.0.1",
-            port=port,
+            port=server.port,
             security="none",
             sender="sync@acme.eu",
             to=("a@acme.eu", "b@acme.eu"),
         )
         await EmailTarget(settings, "acme").send(DIGEST)
-    (envelope,) = inbox.taken
+    (envelope,), (message,) = server.taken, server.mails
     assert envelope.rcpt_tos == ["a@acme.eu", "b@acme.eu"]
-    message = message_from_bytes(bytes(envelope.content or b""))  # type: ignore[arg-type]
     assert message["Subject"] == "stream-sync acme: gold: column_missing, 3 times"
     assert "more: stream-sync warnings list" in str(message.get_payload())
 
