@@ -6,7 +6,8 @@ Invariants:
 - A window (`Between`) is open whenever a clock on the wall of its timezone shows a time in it: an hour that daylight
   saving repeats counts twice, one that it skips not at all.
 - `cron` is read as Debian's cron does: a time of the day that is skipped is due right after, one that comes twice is
-  due once; what runs every hour or oftener goes by the time that passes.
+  due once; but where the minute or the hour begins with `*`, it is due whenever the clock shows it: never when it is
+  skipped, twice when it comes twice.
 """
 
 from __future__ import annotations

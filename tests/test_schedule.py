@@ -68,6 +68,27 @@ def test_a_time_that_comes_twice_is_due_once() -> None:
     assert shown(job.after(late)) == "2026-10-26 02:30 CET"
 
 
+@pytest.mark.parametrize(
+    ("expression", "spring", "autumn"),
+    [
+        ("0,30 2 * * *", ["03:00"], ["02:00", "02:30"]),
+        ("10,40 2-3 * * *", ["03:00", "03:10", "03:40"], ["02:10", "02:40", "03:10", "03:40"]),
+        ("*/30 2 * * *", [], ["02:00", "02:30", "02:00", "02:30"]),
+        ("0 */2 * * *", ["04:00"], ["02:00", "02:00", "04:00"]),
+    ],
+)
+def test_a_star_in_the_minute_or_the_hour_goes_by_what_the_clock_shows(
+    expression: str, spring: list[str], autumn: list[str]
+) -> None:
+    """As docs/schedules.md says: the nights of Paris between one and five."""
+    job = Cron(expression, PARIS)
+    for day, expected in (("2026-03-29", spring), ("2026-10-25", autumn)):
+        moment, end, found = at(f"{day} 01:00"), at(f"{day} 05:00"), []
+        while (moment := job.after(moment)) < end:
+            found.append(shown(moment)[11:16])
+        assert found == expected
+
+
 def test_what_runs_every_hour_goes_by_the_time_that_passes() -> None:
     job = Cron("0 * * * *", PARIS)
     moment = at("2026-10-25 01:00")
