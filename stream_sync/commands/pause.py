@@ -26,8 +26,10 @@ def execute(args: argparse.Namespace) -> int:
 def tell(args: argparse.Namespace, verb: str) -> int:
     """Tells each activation that was asked for; exit status."""
     config = load(args.config, os.environ).config
+    names = chosen(args, config)
     running = Running(args, config)
-    for name in chosen(args, config):
+    running.lanes()  # raises where it is another service's
+    for name in names:
         done = running.post(name, verb, Done)
         result(f"{done.activation}: {'paused' if done.paused else 'not paused'}, was {done.state}")
     return 0

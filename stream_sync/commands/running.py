@@ -2,6 +2,7 @@
 
 Invariants:
 - Only what the API says is shown; a refusal is told in its own words, which say what would be right.
+- Another service than the config's is refused before anything is told to it, and before it sees the token.
 - Redirects are not followed, answers are bounded, and the token goes to the address asked only.
 """
 
@@ -17,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from stream_sync.admin.views import Lanes
 from stream_sync.commands.arguments import add_config, wrong
 from stream_sync.config.problems import did_you_mean
 from stream_sync.config.settings import Config
@@ -54,6 +56,7 @@ class Running:
 
     def __init__(self, args: argparse.Namespace, config: Config) -> None:
         """Raises ConfigError where nothing says where it is."""
+        self._name = config.name
         self._token = config.admin.token if config.admin is not None else None
         self._url = args.url or _address(args, config)
         parts = urlsplit(self._url)
@@ -65,9 +68,15 @@ class Running:
             raise wrong(args, "--url", "is not an address; write it as http://10.0.3.7:8080")
         self._parts, self._port = parts, port
 
-    def get(self, path: str, kind: type[Answer]) -> Answer:
-        """Raises StreamSyncError."""
-        return self._decoded(self._ask("GET", path), kind)
+    def lanes(self) -> Lanes:
+        """Its lanes. Raises StreamSyncError, also where another service answers."""
+        answer = self._decoded(self._ask("GET", "/api/lanes"), Lanes)
+        if answer.name != self._name:
+            raise StreamSyncError(
+                f"the service at {self._url} is '{answer.name}', not '{self._name}' as the config's `name` says: see "
+                "that --url, or the `admin` address of the config, is this one's"
+            )
+        return answer
 
     def post(self, activation: str, verb: str, kind: type[Answer]) -> Answer:
         """Tells one activation's lane to do something. Raises StreamSyncError."""

@@ -7,10 +7,11 @@ import os
 
 import msgspec
 
-from stream_sync.admin.views import Lane, Lanes
+from stream_sync.admin.views import Lane
 from stream_sync.commands.output import aligned, result
 from stream_sync.commands.running import Running, add_running, chosen
 from stream_sync.config.load import load
+from stream_sync.errors import StreamSyncError
 
 HEAD = ("activation", "state", "lag", "in memory", "freshness", "limit", "limited by", "held", "letters", "next run")
 UNKNOWN = "-"
@@ -27,8 +28,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     config = load(args.config, os.environ).config
     names = chosen(args, config)
-    answer = Running(args, config).get("/api/lanes", Lanes)
+    answer = Running(args, config).lanes()
     lanes = [lane for lane in answer.lanes if lane.activation in names]
+    missing = set(args.activation) - {lane.activation for lane in lanes}
+    if missing or not lanes:
+        raise StreamSyncError(
+            f"that process does not run {', '.join(sorted(missing or names))}, but: "
+            f"{', '.join(lane.activation for lane in answer.lanes)}; with several processes, say which one with --url"
+        )
     if args.json:
         result(msgspec.json.encode(msgspec.structs.replace(answer, lanes=lanes)).decode())
         return 0
@@ -40,6 +47,8 @@ def execute(args: argparse.Namespace) -> int:
 def row(lane: Lane) -> tuple[str, ...]:
     """One lane as a line of the table, in the order of `HEAD`."""
     state = lane.state if lane.reason is None else f"{lane.state} ({lane.reason})"
+    if lane.paused and lane.state != "paused":  # it does not go on either when the other reason is gone
+        state = f"{state}, paused"
     fresh = lane.freshness
     return (
         lane.activation,
