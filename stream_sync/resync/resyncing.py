@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Protocol, Self
 
 import msgspec
@@ -92,19 +93,34 @@ class Resyncing:
         self._delete_after = self._settings.deletes.after if self._settings.deletes is not None else 0.0
 
     async def __aenter__(self) -> Self:
-        config, name = self._config, self._name
+        self._opened = AsyncExitStack()
+        async with self._opened as opened:
+            await self._open_all()
+            self._opened = opened.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._opened.aclose()
+
+    async def _open_all(self) -> None:
+        config, name, opened = self._config, self._name, self._opened
         kafka, admin = consumer_properties(config.kafka), admin_properties(config.kafka)
         self._producer = Letters(producer_properties(config.kafka), admin, self._log)
-        self._wirings = [Wiring(config, Metrics(Registry()), self._producer, RunOptions((name,)))]
-        self._parts = self._wirings[0].parts(name)
+        opened.callback(self._producer.close)
+        wiring = self._wiring(config)
+        self._parts = wiring.parts(name)
         self._topic = self._parts.source.topic
         self._forward = Forward(kafka, self._topic, f"{config.name}.{name}.resync")
         self._others = Forward(kafka, self._topic, f"{config.name}.{name}")
+        opened.push_async_callback(self._forward.close)
+        opened.push_async_callback(self._others.close)
         self._held = HeldTopic(admin, held_topic(config.name, name), self._log)
+        opened.callback(self._held.close)
         self._decipher = Deciphering(self._parts, self._parts.source.key)
         self._folding = self._folded(self._parts, config)
-        self._journals = Journals(config)
-        last = self._wirings[0].last_delivered(name, self._parts.destination, self._parts.notices.add)
+        journals = Journals(config)
+        opened.push_async_callback(journals.close)
+        last = wiring.last_delivered(name, self._parts.destination, self._parts.notices.add)
         await recognise(last, await self._others.committed())
         bounds = await self._forward.existing()
         self.sight = Sight(
@@ -123,22 +139,11 @@ class Resyncing:
             self._parts.metrics,
             self._log,
             letters=LaneLetters(self._producer, config.name, name, lambda: len(bounds)),
-            journal=self._journals.of(name, self._parts.notices.add, lambda: len(bounds), "resync"),
+            journal=journals.of(name, self._parts.notices.add, lambda: len(bounds), "resync"),
             last=last,
         )
-        await self._sender.__aenter__()
+        await opened.enter_async_context(self._sender)
         await self._begin(bounds)
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._sender.__aexit__()
-        await self._journals.close()
-        self._held.close()
-        self._producer.close()
-        for wiring in self._wirings:
-            await wiring.close()
-        for forward in (self._forward, self._others):
-            await forward.close()
 
     async def run(self) -> Report:
         """Sends, or deletes. Raises HaltError and StreamSyncError; run again it goes on where it was."""
@@ -226,10 +231,13 @@ class Resyncing:
             return Exits(self._folding, self._folded(self._old_parts(wanted.exits), wanted.exits))
         return Attributes(self._folding, wanted.attributes) if wanted.attributes else Everything(self._folding)
 
+    def _wiring(self, config: Config) -> Wiring:
+        wiring = Wiring(config, Metrics(Registry()), self._producer, RunOptions((self._name,)))
+        self._opened.push_async_callback(wiring.close)
+        return wiring
+
     def _old_parts(self, old: Config) -> Parts:
-        wiring = Wiring(old, Metrics(Registry()), self._producer, RunOptions((self._name,)))
-        self._wirings.append(wiring)
-        parts = wiring.parts(self._name)
+        parts = self._wiring(old).parts(self._name)
         self._old_decipher = Deciphering(parts, parts.source.key)
         return parts
 
