@@ -111,8 +111,11 @@ def shown_place(place: Place) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or what there is where nothing is near."""
     known = list(known)
+    return nearest(word, known) or (f"; it is one of: {', '.join(known)}" if known else "")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing where nothing is near: for what is too much to list."""
     folded = {name.lower().replace("-", "_"): name for name in known}
     near = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean '{folded[near[0]]}'?"
-    return f"; it is one of: {', '.join(known)}" if known else ""
+    return f"; did you mean '{folded[near[0]]}'?" if near else ""

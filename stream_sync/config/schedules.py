@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from stream_sync.config.problems import did_you_mean
+from stream_sync.config.problems import nearest
 from stream_sync.config.values import duration_text, parse_duration, refuse, shown
 from stream_sync.schedule import Between, Continuous, Cron, Every, Manual, Schedule, cron
 
@@ -46,8 +46,7 @@ def parse(value: object) -> Schedule:
 
 
 def _refused(value: object) -> NoReturn:
-    near = did_you_mean(value, _WORDS) if isinstance(value, str) else ""
-    near = near if "did you mean" in near else ""
+    near = nearest(value, _WORDS) if isinstance(value, str) else ""
     said = "it" if isinstance(value, dict | list) else shown(value)
     refuse(f"{said} is not a schedule{near}; {FORMS}")
 
@@ -114,8 +113,7 @@ def _timezone(rest: Mapping[Any, object]) -> str:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):
-        near = did_you_mean(name, available_timezones())
-        near = near if "did you mean" in near else "; write its name, for instance Europe/Paris"
+        near = nearest(name, available_timezones()) or "; write its name, for instance Europe/Paris"
         refuse(f"`timezone`: {shown(name)} is not a timezone{near}")
     return name
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from stream_sync.config.problems import Place, did_you_mean
+from stream_sync.config.problems import Place, nearest
 from stream_sync.config.settings import Config
 from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.held import FOREVER_MS
@@ -52,8 +52,7 @@ async def _source(
     place = ("sources", name, "topic")
     topic = config.sources[name].topic
     if topic not in topics:
-        near = did_you_mean(topic, topics)
-        hint = near if near.startswith("; did") else ""
+        hint = nearest(topic, topics)
         return [
             Finding("problem", place, f"there is no topic {topic!r}, or these credentials may not see it{hint}"),
         ]

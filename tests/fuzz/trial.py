@@ -19,18 +19,12 @@ from stream_sync.model import (
     UnrepresentableError,
     WireValueError,
 )
-from stream_sync.sinks import braze_fields, crisp_fields, voyado_fields
 from stream_sync.sinks.forms import Form
+from tests.sinks.every_form import EVERY_FORM
 
-FORMS: tuple[Form, ...] = (
-    *(make("unset", lambda _code: None) for make in (*braze_fields.FIELDS.values(), braze_fields.custom)),
-    *(make(lambda _code: None) for make in (*crisp_fields.FIELDS.values(), crisp_fields.custom)),
-    *(voyado_fields.form(name, "unset", lambda _code: None) for name in (*voyado_fields.STANDARD, "other")),
-)
-"""What a value becomes at a destination; none of them may raise."""
 LARGE = 20_000
-"""Bytes of a record whose values are not put into all those forms: a megabyte takes as long as its sink takes, times
-eighty."""
+"""Bytes of a record whose values are not put into every form, none of which may raise: a megabyte takes as long as its
+sink takes, times eighty."""
 
 
 def trial(decoder: Decoder, record: Record, columns: Iterable[str]) -> str:
@@ -52,7 +46,7 @@ def trial(decoder: Decoder, record: Record, columns: Iterable[str]) -> str:
     images += [(found.key_columns, found.key), (found.key_columns, found.new_key)]
     if found.before is not None and found.after is not None:
         found.columns.fill(found.after, found.before)
-    forms = FORMS if len(record.value() or b"") < LARGE else ()
+    forms = EVERY_FORM.values() if len(record.value() or b"") < LARGE else ()
     for readable, row in images:
         if readable is not None and row is not None:
             for name in columns:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_sync.model import Omitted
-from stream_sync.sinks import braze_fields, crisp_fields, forms, voyado_fields
+from stream_sync.sinks import forms
 from stream_sync.sinks.forms import Dialect, Form, Nulls
+from tests.sinks.every_form import EVERY_FORM
 
 UTC = dt.UTC
 TIMED = Dialect(nested_moment=lambda text: {"$time": text}, text_limit=5)
@@ -92,20 +93,6 @@ def test_what_is_nested_deeper_than_json_readers_go_is_left_out_with_a_warning()
     assert told == ["value_unrepresentable"]
 
 
-def say_nothing(_code: str) -> None:
-    """Nobody listens."""
-
-
-EVERY_FORM = {
-    **{f"braze {name}": make("unset", say_nothing) for name, make in braze_fields.FIELDS.items()},
-    "braze custom": braze_fields.custom("unset", say_nothing),
-    **{
-        f"voyado {name}": voyado_fields.form(name, "unset", say_nothing)
-        for name in (*voyado_fields.STANDARD, "its own")
-    },
-    **{f"crisp {name}": make(say_nothing) for name, make in crisp_fields.FIELDS.items()},
-    "crisp custom": crisp_fields.custom(say_nothing),
-}
 HARD = [
     *(10**400, -(10**400), float("nan"), Decimal("sNaN"), Decimal("1E+400"), True, "", " ", "\ud800", b"\xff"),
     *('{"a":' * 3000, '{"lon": 1e999, "lat": 1}', f'{{"lon": {"9" * 320}, "lat": 1}}', "9" * 5000, "1e5"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stream_sync.config.kafka_properties import Property
-from stream_sync.config.problems import Report, did_you_mean
+from stream_sync.config.problems import Report, nearest
 from stream_sync.config.values import Secret
 from stream_sync.kafka import librdkafka
 
@@ -15,8 +15,7 @@ def check_kafka(properties: Mapping[str, Property], report: Report) -> None:
     for name, value in properties.items():
         match librdkafka.taken(name, _text(value)):
             case "unknown":
-                near = did_you_mean(name, librdkafka.known())
-                near = near if "did you mean" in near else "; see its CONFIGURATION.md"
+                near = nearest(name, librdkafka.known()) or "; see its CONFIGURATION.md"
                 report.problem(("kafka", name), f"is no property of librdkafka{near}")
             case "wrong":
                 report.problem(("kafka", name), "is no value that librdkafka takes; see its CONFIGURATION.md")
