@@ -60,19 +60,25 @@ def row_maker(shape: Shape) -> MakeRow:
     names, types, lacking = tuple(shape.attributes), shape.types, shape.lacking
     make, mark_unavailable = shape.BareRow, shape.mark_unavailable
     marks = [*{repr(mark): mark for kind in types.values() for mark in kind.marks}.values()]
+    is_free_of = frozenset(mark for mark in marks if not isinstance(mark, list | dict)).isdisjoint
 
     def some(image: Image) -> tuple[Any, ...]:
         return tuple(image[name] if name in types else Absent.MISSING for name in names)
 
     pick = itemgetter(*names) if len(names) > 1 and not lacking else some
 
+    def is_marked(wires: tuple[Any, ...]) -> bool:
+        """Whether one of them means unavailable. The quick test knows all marks but those that are lists or objects,
+        and raises TypeError where a value is one."""
+        try:
+            return not is_free_of(wires)
+        except TypeError:
+            return any(mark in wires for mark in marks)
+
     def row(image: Image) -> tuple[Row, bool]:
         wires = pick(image)
         made = make(*wires)
-        for mark in marks:
-            if mark in wires:
-                return made, mark_unavailable(made) or lacking
-        return made, lacking
+        return made, (mark_unavailable(made) or lacking) if is_marked(wires) else lacking
 
     return row
 

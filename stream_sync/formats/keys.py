@@ -9,7 +9,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -46,6 +46,8 @@ class KeyReader:
         self._shapes = shapes
         self._declared = declared
         self._unwrapper: Unwrapper[dict[str, ColumnType] | None] = Unwrapper(self._types)
+        self._last: tuple[Sequence[str], object, object, Shape] | None = None
+        """The last key's columns, what gave their types, and the shape that this came to."""
 
     def read(self, record: Record, known: Mapping[str, ColumnType]) -> Key | Undecodable:
         """The key of a delete or tombstone; `known` are the types of the value's schema."""
@@ -110,13 +112,20 @@ class KeyReader:
     def _shape(
         self, values: Mapping[str, Any], types: Mapping[str, ColumnType] | None, known: Mapping[str, ColumnType]
     ) -> Shape:
-        if types is not None:
-            return self._shapes.of(types)
+        names, last = [*values], self._last
+        if last is not None and last[0] == names and last[1] is types and last[2] is known:
+            return last[3]
+        shape = self._shapes.of(types if types is not None else self._fitting(values, known))
+        self._last = names, types, known, shape
+        return shape
+
+    def _fitting(self, values: Mapping[str, Any], known: Mapping[str, ColumnType]) -> Mapping[str, ColumnType]:
+        """The types of the key's needed columns, where its wire does not say them."""
         needed = self._shapes.needed & values.keys()
         fitting = {name: kind for name in needed if (kind := self._declared.get(name) or known.get(name)) is not None}
         if needed - fitting.keys():
             raise types_missing(needed - fitting.keys(), values)
-        return self._shapes.of(fitting)
+        return fitting
 
     def _new_row(self, header: bytes | None, shape: Shape) -> Row | None:
         if not header:
