@@ -16,7 +16,7 @@ from stream_sync.config.sink_types import installed
 from stream_sync.formats.decoder import Decoder
 from stream_sync.model import Section
 from stream_sync.routing.expressions.expression import parse, parse_condition
-from stream_sync.routing.plan import IdentifierPart, Notice, Plan, Target
+from stream_sync.routing.plan import IdentifierPart, Notice, Plan, Target, untold
 from stream_sync.routing.router import Router
 from stream_sync.sinks.base import Sink
 from stream_sync.state.attachment import Subject
@@ -32,7 +32,12 @@ def plan_of(activation: Activation, settings: DestinationSettings, sink: type[Si
     def targets(section: Section, mapping: dict[str, str]) -> list[Target]:
         nulls = activation.nulls or sink.default_nulls
         return [
-            Target(sink.key(section, name), parse(text), sink.form(settings, section, name, nulls, notice))
+            Target(
+                sink.key(section, name),
+                parse(text),
+                sink.form(settings, section, name, nulls, notice),
+                sink.form(settings, section, name, nulls, untold),
+            )
             for name, text in mapping.items()
         ]
 

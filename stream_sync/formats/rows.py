@@ -19,7 +19,7 @@ import msgspec
 from stream_sync.errors import FAULTS
 from stream_sync.formats import unavailable
 from stream_sync.formats.column_types import BOOL, BOOLEAN, INT, SHOWN, ColumnType
-from stream_sync.model import Absent, Row, UnrepresentableError, Value, WireValueError
+from stream_sync.model import Absent, Held, Row, UnrepresentableError, Value, WireValueError
 
 
 class RowColumns:
@@ -31,9 +31,6 @@ class RowColumns:
         self._checked = checked
         self.names = tuple(attributes)
         self.wire: Callable[[Row], tuple[Any, ...]] = msgspec.structs.astuple
-
-    def canonical(self, name: str) -> bool:
-        return not self._checked and self._types.get(name, SHOWN).canonical
 
     def raw(self, name: str) -> Callable[[Row], Any]:
         return operator.attrgetter(self._attributes[name])
@@ -54,10 +51,16 @@ class RowColumns:
                 if not isinstance(known, Absent):
                     setattr(after, attribute, known)
 
-    def reader(self, name: str) -> Callable[[Row], Value]:
-        get = self.raw(name)
+    def held(self, name: str) -> Held:
+        is_canonical = not self._checked and self._types.get(name, SHOWN).canonical
+        return Held(self._attributes[name], self._read(name), is_canonical)
+
+    def _read(self, name: str) -> Callable[[Any], Value] | None:
         kind = self._types.get(name, SHOWN)
-        read = kind.check if self._checked else kind.read
+        return kind.check if self._checked else kind.read
+
+    def reader(self, name: str) -> Callable[[Row], Value]:
+        get, read = self.raw(name), self._read(name)
         return get if read is None else _guarded(name, get, read)
 
 

@@ -18,10 +18,7 @@ import msgspec
 from stream_sync.errors import FAULTS
 from stream_sync.model import (
     Columns,
-    Intent,
-    Nothing,
     Omitted,
-    Record,
     Row,
     Sent,
     UnrepresentableError,
@@ -30,12 +27,8 @@ from stream_sync.model import (
 )
 from stream_sync.routing.expressions.expression import EvaluationError, Expression
 from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing, Target, identifier_text
+from stream_sync.routing.staying import Rest, Stay, are_same, staying
 
-Rest = Callable[[Record], dict[str, Sent]]
-"""A record's mapped values, worked out once more: so that an intent need not keep its row in memory."""
-Stay = Callable[[Row, Row, Record], Intent | Nothing | None]
-OUTSIDE = Nothing("outside")
-UNCHANGED = Nothing("unchanged")
 DataError = (EvaluationError, WireValueError)
 """What a row's own data can do to an expression; the messages hold none of it."""
 
@@ -45,15 +38,15 @@ class Use(msgspec.Struct, frozen=True, gc=False):
 
     standing: bool
     """Whether `member` depends on it."""
-    targets: tuple[tuple[str, Callable[[Row], Sent | Omitted], bool], ...]
-    """The mapped values that depend on it: name, the value in the form sent as a function of a row, and whether
-    another wire value is surely another value."""
+    targets: tuple[tuple[str, Callable[[Row], Sent | Omitted]], ...]
+    """The mapped values that depend on it: name, and the value in the form sent as a function of a row."""
 
 
 class Compiled:
     """A plan bound to the columns of one wire schema, for complete rows."""
 
     def __init__(self, plan: Plan, columns: Columns, notice: Notice) -> None:
+        self._plan = plan
         self._columns = columns
         self._notice = notice
         self._where = self.condition(plan.where)
@@ -65,11 +58,7 @@ class Compiled:
         self._uses = [
             Use(
                 name in standing,
-                tuple(
-                    (*made, target.expression.column == name and columns.canonical(name))
-                    for target, made in readers
-                    if name in target.expression.columns
-                ),
+                tuple(made for target, made in readers if name in target.expression.columns),
             )
             for name in columns.names
         ]
@@ -118,42 +107,9 @@ class Compiled:
             return Standing.UNKNOWN
         return Standing.NAMELESS
 
-    def staying(self, rest: Rest) -> Stay:
-        """The hot path: a function of an update that decides where the person was and is in the segment, or was and is
-        outside of it; None = look closer. It raises any of FAULTS."""
-        uses, wire, where, omitted = self._uses, self._wire, self._where, self.omitted
-        if len(self._identifier) != 1:
-            return lambda before, after, record: None
-        identified_by, identify, is_email = self._identifier[0]
-
-        def stay(before: Row, after: Row, record: Record) -> Intent | Nothing | None:
-            differing = list(compress(uses, map(ne, wire(before), wire(after))))
-            moved = False
-            for use in differing:
-                if use.standing:
-                    moved = True
-                    break
-            if where is not None and where(after) is not True:
-                return None if moved else OUTSIDE
-            identifier = identifier_text(identify(after), is_email)
-            if identifier is None:
-                return None
-            if moved and (
-                (where is not None and where(before) is not True)
-                or identifier_text(identify(before), is_email) != identifier
-            ):
-                return None
-            found = {}
-            for use in differing:
-                for name, sent, surely in use.targets:
-                    now = sent(after)
-                    if now.__class__ is Omitted:
-                        omitted(now, name)
-                    elif surely or (was := sent(before)) != now or not are_same(was, now):
-                        found[name] = now
-            return Intent("update", identifier, identified_by, found, False, record, rest) if found else UNCHANGED
-
-        return stay
+    def staying(self, rest: Rest) -> Stay | None:
+        """The quick decision on an ordinary update; None where there is none."""
+        return staying(self._plan, self._columns, self._where, self.value, rest)
 
     def differing(self, before: Row, after: Row) -> list[Use]:
         """The uses of the columns whose wire values differ."""
@@ -164,7 +120,7 @@ class Compiled:
         """The mapped values that differ, as they are now."""
         found: dict[str, Sent] = {}
         for use in differing:
-            for name, sent, _surely in use.targets:
+            for name, sent in use.targets:
                 now = sent(after)
                 if now.__class__ is Omitted:
                     self.omitted(now, name)
@@ -208,14 +164,3 @@ class Compiled:
             self._notice("column_missing", name)
         elif why is Omitted.NULL_SKIPPED:
             self._notice("null_skipped", name)
-
-
-def are_same(was: Sent, now: Sent) -> bool:
-    """Whether both are the same in JSON: Python takes true for 1."""
-    if was != now:
-        return False
-    if isinstance(now, list):
-        return all(map(are_same, was, now))
-    if isinstance(now, dict):
-        return all(are_same(was[name], value) for name, value in now.items())
-    return (was.__class__ is bool) is (now.__class__ is bool)

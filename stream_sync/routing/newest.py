@@ -235,9 +235,8 @@ class FoldedColumns:
         """See `model.Columns`."""
         return self.raws(self.names)(row)
 
-    def canonical(self, name: str) -> bool:
-        """Never: two images may be of two wire schemas."""
-        return False
+    def held(self, name: str) -> None:
+        """Nothing: see `at`."""
 
     def fill(self, after: Row, before: Row) -> None:
         """Nothing: what is folded is filled already."""

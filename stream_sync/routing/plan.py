@@ -20,12 +20,23 @@ Notice = Callable[[str, str], None]
 """Tells a warning: (code, name of the column or of the value at the destination)."""
 
 
+class UntoldError(Exception):
+    """A silent form had something to tell."""
+
+
+def untold(code: str, name: str) -> None:
+    """The `notice` of silent forms."""
+    raise UntoldError(code)
+
+
 class Target(msgspec.Struct, frozen=True):
-    """One mapped value: its name at the destination, what it is worked out from, and the form it takes there."""
+    """One mapped value: its name at the destination, what it is worked out from, and the form it takes there. `silent`:
+    the same form, that raises UntoldError where the other one tells a warning."""
 
     name: str
     expression: Expression
     form: Form
+    silent: Form
 
 
 class IdentifierPart(msgspec.Struct, frozen=True):

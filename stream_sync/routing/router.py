@@ -13,7 +13,7 @@ Invariants:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -22,6 +22,7 @@ from stream_sync.model import (
     Change,
     Columns,
     Decision,
+    Decoded,
     Intent,
     Kind,
     Mode,
@@ -34,12 +35,15 @@ from stream_sync.model import (
     WireValueError,
 )
 from stream_sync.routing.careful import CarefulCompiled, ColumnMissingError
-from stream_sync.routing.compiled import OUTSIDE, UNCHANGED, Compiled, DataError, Stay
-from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing
+from stream_sync.routing.compiled import Compiled, DataError
+from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing, UntoldError
+from stream_sync.routing.staying import OUTSIDE, UNCHANGED, Stay
 
 MOST_AWAITED_TOMBSTONES = 10_000
 MOST_SCHEMAS = 64
 _WRITES = frozenset({"r", "c", "u"})
+LOOK_CLOSER = (*FAULTS, UntoldError)
+"""What a quick decision may raise."""
 
 EXPECTED_TOMBSTONE = Nothing("tombstone")
 TRUNCATE = Nothing("truncate", "truncate_ignored")
@@ -116,6 +120,40 @@ class Router:
             )
             raise HaltError("before_not_full", message)
 
+    def foresee(self, decoded: Sequence[Decoded]) -> list[Intent | Nothing | None]:
+        """What `route` would decide on records of one partition, in order, where that is quickly said; None where it is
+        to be asked. Nobody is told anything, and no tombstone awaited."""
+        stay, columns = self._stay, self._columns
+        if stay is None:
+            return [None] * len(decoded)
+        gone: set[bytes | None] = set()
+        """Keys that these records may have let a tombstone be awaited of."""
+        decisions: list[Intent | Nothing | None] = []
+        for change in decoded:
+            decision = None
+            if change.__class__ is Change:
+                if change.op == "u":
+                    before, record = change.before, change.record
+                    if (
+                        before is not None
+                        and change.columns is columns
+                        and not change.incomplete
+                        and (not self._mirror or self._is_ordinary(record, gone))
+                    ):
+                        try:
+                            decision = stay(before, change.after, record)
+                        except LOOK_CLOSER:
+                            decision = None
+                elif change.op == "d":
+                    gone.add(change.record.key())
+            decisions.append(decision)
+        return decisions
+
+    def _is_ordinary(self, record: Record, gone: Collection[bytes | None]) -> bool:
+        """Whether a mirror has nothing to do with a write but to decide on its row."""
+        key = record.key()
+        return key is not None and key not in gone and (record.partition(), key) not in self._awaited
+
     def route(self, change: Change, doubt: bool = False, whole: bool = False) -> Decision:
         """What this change asks for. `whole`: an Update carries the whole row. `doubt`: it does, and is sent even where
         nothing seems to have changed, since what the row was before was surely not delivered.
@@ -133,10 +171,8 @@ class Router:
                 if self._awaited and op in _WRITES:
                     self._awaited.pop((change.record.partition(), key), None)
             if op == "u":
-                if change.columns is self._columns and not (doubt or whole):
-                    stayed = self._stayed(change)
-                    if stayed is not None:
-                        return stayed
+                if not (doubt or whole) and (stayed := self._stayed(change)) is not None:
+                    return stayed
                 return self._update(change, doubt, whole)
             if op == "d":
                 return self._delete(change)
@@ -159,11 +195,11 @@ class Router:
     def _stayed(self, change: Change) -> Intent | Nothing | None:
         """The quick decision on an ordinary update, None where there is more to it."""
         before, stay = change.before, self._stay
-        if stay is None or before is None or change.incomplete:
+        if stay is None or before is None or change.incomplete or change.columns is not self._columns:
             return None
         try:
             return stay(before, change.after, change.record)
-        except FAULTS:
+        except LOOK_CLOSER:
             return None
 
     def _update(self, change: Change, doubt: bool, whole: bool) -> Decision:

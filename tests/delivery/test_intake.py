@@ -61,7 +61,7 @@ class Taking:
         plan = Plan(
             None,
             (IdentifierPart("external_id", parse(identifier), False),),
-            (Target("part", parse("100 / ltv"), as_it_is), Target("name", parse("name"), as_it_is)),
+            (Target("part", parse("100 / ltv"), as_it_is, as_it_is), Target("name", parse("name"), as_it_is, as_it_is)),
         )
         registry = CollectorRegistry()
         self.sample = registry.get_sample_value
@@ -204,6 +204,21 @@ def test_until_the_first_pass_is_over_rows_are_whole_and_deletes_are_told() -> N
     taking.take(At(updated(ANN, BETTER), 3), At(deleted(other), 4), At(deleted({**ANN, "id": 3}), 5))
     assert [pending.intent.whole for pending in taking.backlog.take("writes", 9)] == [True]
     assert [pending.intent.identifier for pending in taking.early] == ["2"]
+
+
+def test_what_is_decided_ahead_is_taken_in_as_if_one_record_came_after_the_other() -> None:
+    taking = Taking("upsert", escalated=["truncate_ignored"])
+    taking.take(At(updated(ANN, ANN), 0))
+    people = [{**ANN, "id": number} for number in range(10, 15)]
+    changed = [At(updated(ann, {**ann, "name": "B"}), offset) for offset, ann in enumerate(people, 1)]
+    letter, after_it = At(updated(ANN, {**ANN, "ltv": 0}), 6), At(updated(ANN, {**ANN, "name": "B"}), 7)
+    with pytest.raises(HaltError):
+        taking.take(*changed, letter, after_it, At(TRUNCATED, 8), *(At(each, 9 + each.offset()) for each in changed))
+    pending = list(taking.backlog)
+    assert [each.offsets for each in pending] == [[1], [2], [3], [4], [5], [7]]
+    assert [each.intent.whole for each in pending] == [False] * 5 + [True]
+    assert (taking.refused, taking.assigned[0].position) == ([(6, "type_error")], 8)
+    assert taking.sample("stream_sync_unchanged_total", {"activation": "gold"}) == 1
 
 
 # --- the key --------------------------------------------------------------------------------------------------------

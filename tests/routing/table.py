@@ -142,7 +142,7 @@ class Activation:
         self.plan = plan = Plan(
             where=None if where is None else parse_condition(where),
             identifier=(IdentifierPart("external_id", parse(identifier), "email" in identifier),),
-            targets=tuple(Target(name, parse(text), as_it_is) for name, text in fields.items()),
+            targets=tuple(Target(name, parse(text), as_it_is, as_it_is) for name, text in fields.items()),
         )
         source = Source(topic="wh.marts.customers", types=TYPES, before=before, format=format)
         self.flattened = format == "flattened"

@@ -66,7 +66,7 @@ def plan_of(identifier: list[tuple[str, str, bool]], form: Form = skip_null, whe
     return Plan(
         None if where is None else parse_condition(where),
         tuple(IdentifierPart(name, parse(text), is_email) for name, text, is_email in identifier),
-        (Target("ltv", parse("ltv"), form), Target("name", parse("name"), skip_null)),
+        (Target("ltv", parse("ltv"), form, form), Target("name", parse("name"), skip_null, skip_null)),
     )
 
 
