@@ -7,7 +7,7 @@ import os
 
 from stream_sync.admin.views import Done
 from stream_sync.commands.output import result
-from stream_sync.commands.running import Running, add_running, chosen
+from stream_sync.commands.running import Running, add_running
 from stream_sync.config.load import load
 
 
@@ -24,12 +24,9 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def tell(args: argparse.Namespace, verb: str) -> int:
-    """Tells each activation that was asked for; exit status."""
-    config = load(args.config, os.environ).config
-    names = chosen(args, config)
-    running = Running(args, config)
-    running.lanes()  # raises where it is another service's
-    for name in names:
-        done = running.post(name, verb, Done)
+    """Tells each activation that was asked for, where the process runs it; exit status."""
+    running = Running(args, load(args.config, os.environ).config)
+    for lane in running.lanes().lanes:
+        done = running.post(lane.activation, verb, Done)
         result(f"{done.activation}: {'paused' if done.paused else 'not paused'}, was {done.state}")
     return 0

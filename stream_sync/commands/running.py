@@ -42,20 +42,13 @@ def add_running(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen(args: argparse.Namespace, config: Config) -> list[str]:
-    """The activations asked for; all of the config where none is named."""
-    for name in args.activation:
-        if name not in config.activations:
-            message = f"'{name}' is no activation{did_you_mean(name, config.activations)}"
-            raise wrong(args, "--activation", message)
-    return list(dict.fromkeys(args.activation)) or list(config.activations)
-
-
 class Running:
     """One process of the service."""
 
     def __init__(self, args: argparse.Namespace, config: Config) -> None:
         """Raises ConfigError where nothing says where it is."""
+        self._args = args
+        self._activations = config.activations
         self._name = config.name
         self._token = config.admin.token if config.admin is not None else None
         self._url = args.url or _address(args, config)
@@ -69,7 +62,25 @@ class Running:
         self._parts, self._port = parts, port
 
     def lanes(self) -> Lanes:
-        """Its lanes. Raises StreamSyncError, also where another service answers."""
+        """Its lanes that are asked for: of the activations named, or all. Raises ConfigError for a name that the config
+        has not, StreamSyncError where another service answers and where it runs not every one named, or none."""
+        wanted = self._args.activation or self._activations
+        for name in wanted:
+            if name not in self._activations:
+                message = f"'{name}' is no activation{did_you_mean(name, self._activations)}"
+                raise wrong(self._args, "--activation", message)
+        answer = self._answer()
+        lanes = [lane for lane in answer.lanes if lane.activation in wanted]
+        missing = set(self._args.activation) - {lane.activation for lane in lanes}
+        if missing or not lanes:
+            raise StreamSyncError(
+                f"that process does not run {', '.join(sorted(missing or wanted))}, but: "
+                f"{', '.join(lane.activation for lane in answer.lanes)}; with several processes, say which one with "
+                "--url"
+            )
+        return msgspec.structs.replace(answer, lanes=lanes)
+
+    def _answer(self) -> Lanes:
         answer = self._decoded(self._ask("GET", "/api/lanes"), Lanes)
         if answer.name != self._name:
             raise StreamSyncError(

@@ -9,9 +9,8 @@ import msgspec
 
 from stream_sync.admin.views import Lane
 from stream_sync.commands.output import aligned, result
-from stream_sync.commands.running import Running, add_running, chosen
+from stream_sync.commands.running import Running, add_running
 from stream_sync.config.load import load
-from stream_sync.errors import StreamSyncError
 
 HEAD = ("activation", "state", "lag", "in memory", "freshness", "limit", "limited by", "held", "letters", "next run")
 UNKNOWN = "-"
@@ -26,20 +25,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    config = load(args.config, os.environ).config
-    names = chosen(args, config)
-    answer = Running(args, config).lanes()
-    lanes = [lane for lane in answer.lanes if lane.activation in names]
-    missing = set(args.activation) - {lane.activation for lane in lanes}
-    if missing or not lanes:
-        raise StreamSyncError(
-            f"that process does not run {', '.join(sorted(missing or names))}, but: "
-            f"{', '.join(lane.activation for lane in answer.lanes)}; with several processes, say which one with --url"
-        )
+    answer = Running(args, load(args.config, os.environ).config).lanes()
     if args.json:
-        result(msgspec.json.encode(msgspec.structs.replace(answer, lanes=lanes)).decode())
+        result(msgspec.json.encode(answer).decode())
         return 0
-    for line in aligned([HEAD, *(row(lane) for lane in lanes)]):
+    for line in aligned([HEAD, *(row(lane) for lane in answer.lanes)]):
         result(line)
     return 0
 

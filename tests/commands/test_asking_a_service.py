@@ -44,6 +44,16 @@ async def test_an_activation_that_the_process_does_not_run_is_no_empty_table(tmp
         assert (status, [line.split()[0] for line in out.splitlines()]) == (0, ["activation", "gold"])
 
 
+async def test_of_all_activations_those_are_paused_that_the_process_runs(tmp_path: Path) -> None:
+    async with site(tmp_path) as console:
+        status, out, err = await command(tmp_path, console, "pause", "--activation", "gold", "--activation", "silver")
+        assert (status, out, console.service.lanes["gold"].is_paused) == (1, "", False)
+        assert "does not run silver, but: gold" in err
+        status, out, _ = await command(tmp_path, console, "pause")
+        assert (status, console.service.lanes["gold"].is_paused) == (0, True)
+        assert out.startswith("gold: paused, was ")
+
+
 async def test_a_paused_lane_that_is_halted_as_well_is_shown_as_both(tmp_path: Path) -> None:
     async with site(tmp_path) as console:
         console.service.lanes["gold"] = LaneStatus("halted", "offset_lost", is_paused=True, next_run=None)
