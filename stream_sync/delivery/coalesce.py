@@ -143,11 +143,9 @@ class Backlog:
 
     def released(self, identifiers: Collection[str], now: float) -> bool:
         """People became free at the destination; says whether somebody here had waited for it."""
-        found = self._heads.keys() & identifiers if len(self._heads) < len(identifiers) else identifiers
-        woken = False
-        for identifier in found:
-            head = self._heads.get(identifier)
-            if head is not None and head.state is State.BLOCKED:
+        heads, woken = self._heads, False
+        for head in [heads[identifier] for identifier in identifiers if identifier in heads]:
+            if head.state is State.BLOCKED:
                 self._place(head, now)
                 woken = True
         return woken
