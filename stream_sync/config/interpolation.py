@@ -4,7 +4,8 @@ Invariants:
 - What is put in is trimmed and never looked at again: a `${` inside a variable's or file's text is plain text.
 - A `$` that no `{` follows is plain; `$${` is a literal `${`.
 - `${VAR:-default}` gives the default for a variable that is unset or empty, as a shell does.
-- A message names the variable or the path, never what is in it.
+- A message names the variable or the path, never what is in it: whoever reads the config hands every text that was put
+  in to the report.
 """
 
 from __future__ import annotations
@@ -52,11 +53,18 @@ class Interpolation:
             case list():
                 return [self.tree(child, (*place, index), report) for index, child in enumerate(value)]
             case str():
-                try:
-                    return self.text(value)
-                except InterpolationError as error:
-                    report.unreadable(place, str(error))
+                return self._text(value, place, report)
         return value
+
+    def _text(self, template: str, place: Place, report: Report) -> str:
+        try:
+            text = self.text(template)
+            for found in _REFERENCE.finditer(template):
+                report.filled_in(place, _shown(found), self._fill(found))
+        except InterpolationError as error:
+            report.unreadable(place, str(error))
+            return template
+        return text
 
     def _fill(self, found: re.Match[str]) -> str:
         if found[0] == "$${":
@@ -96,3 +104,8 @@ class Interpolation:
             return content.decode("utf-8-sig").strip()
         except UnicodeDecodeError:
             raise InterpolationError(f"the file {path} is not UTF-8 text") from None
+
+
+def _shown(found: re.Match[str]) -> str:
+    """A reference without its default, which may be a secret, too."""
+    return found[0] if found[0] == "$${" else f"${{{found[1].partition(':-')[0]}}}"

@@ -5,17 +5,21 @@ Invariants:
   would be right.
 - Where a value could not be read (an unset variable, a duplicate key), nothing else is said about that place: one
   mistake is one problem.
+- What a `${…}` stands for may be a secret, wherever it was put by mistake: it is told as `${…}`.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from stream_sync.errors import StreamSyncError
 
 Place = tuple[str | int, ...]
+SHORT = 4
+"""Characters; what is shorter is a word of many messages."""
 
 
 class Problem(NamedTuple):
@@ -52,6 +56,12 @@ class Report:
         self._problems: dict[Place, list[Problem]] = {}
         self._warnings: dict[Place, list[Problem]] = {}
         self._unreadable: set[Place] = set()
+        self._filled_in: list[tuple[Place, str, str]] = []
+
+    def filled_in(self, place: Place, reference: str, text: str) -> None:
+        """What a reference (`${NAME}`) in the value at a place stands for: no message repeats it."""
+        if text:
+            self._filled_in.append((place, reference, text))
 
     def problem(self, place: Place, message: str, line: int | None = -1) -> None:
         """`line` only where it is not the place's own."""
@@ -66,17 +76,36 @@ class Report:
         self._unreadable.add(place)
 
     def same(self, place: Place, moved: Place) -> None:
-        """What was unreadable at `place` is so at `moved`, its place after the short forms were written out."""
+        """What was unreadable, or filled in, at `place` is so at `moved`, its place after the short forms were written
+        out."""
         if place in self._unreadable:
             self._unreadable.add(moved)
+        self._filled_in += [
+            ((*moved, *at[len(place) :]), reference, text)
+            for at, reference, text in self._filled_in
+            if at[: len(place)] == place
+        ]
 
     def _add(self, into: dict[Place, list[Problem]], place: Place, message: str, line: int | None) -> None:
         if any(place[:length] in self._unreadable for length in range(1, len(place) + 1)):
             return
+        message = self._without_filled_in(place, message)
         problem = Problem(shown_place(place), self.line(place) if line == -1 else line, message)
         at = into.setdefault(place, [])
         if problem not in at:
             at.append(problem)
+
+    def _without_filled_in(self, place: Place, message: str) -> str:
+        """The message with references instead of what they stand for; of those in the place itself, which a message may
+        take apart, no word is left either."""
+        for at, reference, text in self._filled_in:
+            is_in_place = at[: len(place)] == place or place[: len(at)] == at
+            if is_in_place or len(text) >= SHORT:
+                message = message.replace(text, reference)
+            if is_in_place:
+                apart = "|".join(re.escape(word) for word in re.findall(r"\w{2,}", text)) or "(?!)"
+                message = re.sub(rf"(?<![\w{{])(?:{apart})(?!\w)", "…", message)
+        return message
 
     def clean(self, place: Place) -> bool:
         """Whether nothing was said so far about the place or anything in it."""

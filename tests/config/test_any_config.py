@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
@@ -66,3 +67,23 @@ def test_any_value_anywhere_is_a_config_or_problems(
     folder: Path = tmp_path_factory.getbasetemp()
     told = told_about(text.getvalue(), folder)
     assert all(problem.message and "hidden" not in str(problem) for problem in told)
+
+
+@pytest.mark.parametrize("at", sorted(places(TREE), key=str), ids=lambda at: ".".join(map(str, at)))
+def test_a_secret_in_the_wrong_place_is_told_by_its_name_alone(at: tuple[Any, ...], tmp_path: Path) -> None:
+    """As somebody does who puts a key's variable one line too high."""
+    for value in ("${LEDGER_KEY}", "x ${LEDGER_KEY} y", ["${LEDGER_KEY}"], {"a": "${LEDGER_KEY}"}):
+        tree = copy.deepcopy(TREE)
+        holder: Any = tree
+        for part in at[:-1]:
+            holder = holder[part]
+        holder[at[-1]] = value
+        text = io.StringIO()
+        yaml().dump(tree, text)
+        assert "hidden" not in "".join(map(str, told_about(text.getvalue(), tmp_path)))
+
+
+def test_a_message_tells_the_reference_instead_of_its_text(tmp_path: Path) -> None:
+    text = GOOD.replace("mode: mirror", "mode: ${LEDGER_KEY}", 1)
+    assert text != GOOD
+    assert any("'${LEDGER_KEY}' is not a sync mode" in str(problem) for problem in told_about(text, tmp_path))

@@ -35,7 +35,7 @@ def test_an_address_from_a_variable_counts_as_it_is_then(tmp_path: Path) -> None
     environ = {"LEDGER_KEY": "hidden-3", "POST_HOST": "evil.test"}
     (found,) = problems(text, tmp_path, environ).problems
     assert found.place == "destinations.post.url"
-    assert found.message.startswith("'evil.test' is not among `allowed_hosts`")
+    assert found.message.startswith("'${POST_HOST}' is not among `allowed_hosts`")
 
 
 def test_the_address_that_a_type_fills_in_counts_too(tmp_path: Path) -> None:
