@@ -16,7 +16,7 @@ from stream_sync.config.sink_types import installed
 from stream_sync.formats.decoder import Decoder
 from stream_sync.model import Section
 from stream_sync.routing.expressions.expression import parse, parse_condition
-from stream_sync.routing.plan import IdentifierPart, Notice, Plan, Target, untold
+from stream_sync.routing.plan import IdentifierPart, Notice, Plan, Silence, Target
 from stream_sync.routing.router import Router
 from stream_sync.sinks.base import Sink
 from stream_sync.state.attachment import Subject
@@ -28,6 +28,7 @@ MAPPING_PARTS = ("mode", "where", "identifier", "fields", "attributes")
 
 def plan_of(activation: Activation, settings: DestinationSettings, sink: type[Sink], notice: Notice) -> Plan:
     """What an activation reads, in the forms that its destination takes."""
+    silence = Silence()
 
     def targets(section: Section, mapping: dict[str, str]) -> list[Target]:
         nulls = activation.nulls or sink.default_nulls
@@ -36,7 +37,7 @@ def plan_of(activation: Activation, settings: DestinationSettings, sink: type[Si
                 sink.key(section, name),
                 parse(text),
                 sink.form(settings, section, name, nulls, notice),
-                sink.form(settings, section, name, nulls, untold),
+                sink.form(settings, section, name, nulls, silence.tell),
             )
             for name, text in mapping.items()
         ]
@@ -49,6 +50,7 @@ def plan_of(activation: Activation, settings: DestinationSettings, sink: type[Si
             IdentifierPart(name, parse(text), name in sink.email_identifiers) for name, text in identifier
         ),
         targets=(*targets("fields", activation.fields), *targets("attributes", activation.attributes)),
+        silence=silence,
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain, groupby, islice, repeat
+from itertools import groupby, islice, repeat
 from operator import methodcaller
 
 from stream_sync.delivery.coalesce import Backlog
@@ -48,6 +48,8 @@ _partition = methodcaller("partition")
 Refuse = Callable[[Assignment, Record, Refused | Undecodable], None]
 """Makes a dead letter of a record that was received with one intent."""
 
+Stop = HaltError | WaitError
+"""Why a record cannot be taken in now."""
 Early = Callable[[Pending, Assignment], None]
 """Told of a Delete of a record before `whole_until`."""
 
@@ -84,6 +86,8 @@ class Intake:
         self._refused: dict[tuple[int, bytes | None], None] = {}
         """Keys of records that became dead letters since their last intent: what they changed is not delivered."""
         self._at_hand: Record | None = None
+        self._halts_at: tuple[Record, HaltError] | tuple[None, None] = (None, None)
+        """A record that was decoded ahead, and why it halts the lane: what it warned of is not told a second time."""
         self._left: deque[tuple[Assignment, Iterator[Record], int | None]] = deque()
         """What was put by and is not taken in: records of one partition, in order, and the end reached after them."""
 
@@ -125,35 +129,37 @@ class Intake:
     def _take_run(self, records: Iterator[Record], acknowledgement: Assignment, now: float) -> None:
         """Records of one partition, in order; the first of what was put by."""
         while together := list(islice(records, TOGETHER)):
-            try:
-                decoded, stop = self._decode(together)
-                self._take_in(together, decoded, acknowledgement, now)
-                if stop is not None:
-                    self._at_hand = together[len(decoded)]
-                    raise stop
-            except (HaltError, WaitError):
-                done = next(number for number, record in enumerate(together) if record is self._at_hand)
-                self._left[0] = (acknowledgement, chain(together[done:], records), None)
-                raise
-            finally:
-                self._at_hand = None
+            decoded, ahead = self._decode(together)
+            taken, stop = self._take_in(together, decoded, acknowledgement, now)
+            if stop is None:
+                stop = ahead
+            elif isinstance(ahead, HaltError):
+                self._halts_at = together[len(decoded)], ahead
+            if stop is not None:
+                self._left[0] = (acknowledgement, iter([*together[taken:], *records]), None)
+                raise stop
 
-    def _decode(self, records: Sequence[Record]) -> tuple[list[Decoded], HaltError | WaitError | None]:
-        """The records up to one that has to be waited for, and for what."""
-        decode = self._decoder.decode
+    def _decode(self, records: Sequence[Record]) -> tuple[list[Decoded], Stop | None]:
+        """The records up to one that cannot be decoded now, and why."""
+        decode, (halting, halt) = self._decoder.decode, self._halts_at
         decoded: list[Decoded] = []
         try:
             for record in records:
+                if record is halting:
+                    self._halts_at = None, None
+                    return decoded, halt
                 self._at_hand = record
                 decoded.append(decode(record))
         except (HaltError, WaitError) as error:
             return decoded, error
+        finally:
+            self._at_hand = None
         return decoded, None
 
     def _take_in(
         self, records: Sequence[Record], decoded: Sequence[Decoded], acknowledgement: Assignment, now: float
-    ) -> None:
-        """The hot loop, over those of the records that are decoded. Where it raises, `_at_hand` is not taken in."""
+    ) -> tuple[int, Stop | None]:
+        """The hot loop, over those of the records that are decoded. How many it took in, and what stopped it."""
         add, refused, whole_until = self._backlog.add, self._refused, acknowledgement.whole_until
         is_certain = self._key_known and not self.forgetful and (records[0].offset() or 0) >= whole_until
         foreseen = self._router.foresee(decoded) if is_certain else repeat(None)
@@ -188,10 +194,14 @@ class Intake:
                 else:
                     self._no_intent(decision, acknowledgement, change, offset, now)  # type: ignore[arg-type]
                 position = offset + 1
+        except (HaltError, WaitError) as error:
+            return next(place for place, each in enumerate(records) if each is record), error
         finally:
+            self._at_hand = None
             acknowledgement.received(received, position)
             self._backlog.settle_overtaken()
             self._count(routed, kinds, unchanged)
+        return len(decoded), None
 
     def _decide(
         self, change: Change, foreseen: Intent | Nothing | None, acknowledgement: Assignment, offset: int

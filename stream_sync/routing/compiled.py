@@ -38,8 +38,9 @@ class Use(msgspec.Struct, frozen=True, gc=False):
 
     standing: bool
     """Whether `member` depends on it."""
-    targets: tuple[tuple[str, Callable[[Row], Sent | Omitted]], ...]
-    """The mapped values that depend on it: name, and the value in the form sent as a function of a row."""
+    targets: tuple[tuple[str, Callable[[Row], Sent | Omitted], bool], ...]
+    """The mapped values that depend on it: name, the value in the form sent as a function of a row, and whether
+    another wire value is surely another value."""
 
 
 class Compiled:
@@ -58,7 +59,11 @@ class Compiled:
         self._uses = [
             Use(
                 name in standing,
-                tuple(made for target, made in readers if name in target.expression.columns),
+                tuple(
+                    (*made, target.expression.column == name and self._is_canonical(name))
+                    for target, made in readers
+                    if name in target.expression.columns
+                ),
             )
             for name in columns.names
         ]
@@ -108,8 +113,12 @@ class Compiled:
         return Standing.NAMELESS
 
     def staying(self, rest: Rest) -> Stay | None:
-        """The quick decision on an ordinary update; None where there is none."""
+        """Makes the quick decision on an ordinary update; None where there is none."""
         return staying(self._plan, self._columns, self._where, self.value, rest)
+
+    def _is_canonical(self, name: str) -> bool:
+        held = self._columns.held(name)
+        return held is not None and held.canonical
 
     def differing(self, before: Row, after: Row) -> list[Use]:
         """The uses of the columns whose wire values differ."""
@@ -120,11 +129,11 @@ class Compiled:
         """The mapped values that differ, as they are now."""
         found: dict[str, Sent] = {}
         for use in differing:
-            for name, sent in use.targets:
+            for name, sent, surely in use.targets:
                 now = sent(after)
                 if now.__class__ is Omitted:
                     self.omitted(now, name)
-                elif self._was_other(sent, before, now):
+                elif surely or self._was_other(sent, before, now):
                     found[name] = now
         return found
 

@@ -20,18 +20,22 @@ Notice = Callable[[str, str], None]
 """Tells a warning: (code, name of the column or of the value at the destination)."""
 
 
-class UntoldError(Exception):
-    """A silent form had something to tell."""
+class Silence:
+    """What silent forms tell instead of a person: that there is something to tell."""
 
+    __slots__ = ("is_broken",)
 
-def untold(code: str, name: str) -> None:
-    """The `notice` of silent forms."""
-    raise UntoldError(code)
+    def __init__(self) -> None:
+        self.is_broken = False
+
+    def tell(self, code: str, name: str) -> None:
+        """See `Notice`."""
+        self.is_broken = True
 
 
 class Target(msgspec.Struct, frozen=True):
     """One mapped value: its name at the destination, what it is worked out from, and the form it takes there. `silent`:
-    the same form, that raises UntoldError where the other one tells a warning."""
+    the same form, that breaks the plan's silence where the other one tells a warning."""
 
     name: str
     expression: Expression
@@ -53,6 +57,7 @@ class Plan(msgspec.Struct, frozen=True):
     where: Expression | None
     identifier: tuple[IdentifierPart, ...]
     targets: tuple[Target, ...]
+    silence: Silence = msgspec.field(default_factory=Silence)
 
     @property
     def columns(self) -> frozenset[str]:

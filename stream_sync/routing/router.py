@@ -36,14 +36,12 @@ from stream_sync.model import (
 )
 from stream_sync.routing.careful import CarefulCompiled, ColumnMissingError
 from stream_sync.routing.compiled import Compiled, DataError
-from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing, UntoldError
+from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing
 from stream_sync.routing.staying import OUTSIDE, UNCHANGED, Stay
 
 MOST_AWAITED_TOMBSTONES = 10_000
 MOST_SCHEMAS = 64
 _WRITES = frozenset({"r", "c", "u"})
-LOOK_CLOSER = (*FAULTS, UntoldError)
-"""What a quick decision may raise."""
 
 EXPECTED_TOMBSTONE = Nothing("tombstone")
 TRUNCATE = Nothing("truncate", "truncate_ignored")
@@ -84,6 +82,7 @@ class Router:
         self._notice = notice
         self._renamed = renamed
         self._compiled: dict[tuple[Columns, bool], Compiled] = {}
+        self._stays: dict[Compiled, Stay | None] = {}
         self._columns: Columns | None = None
         self._quick: Compiled | None = None
         self._stay: Stay | None = None
@@ -123,7 +122,7 @@ class Router:
     def foresee(self, decoded: Sequence[Decoded]) -> list[Intent | Nothing | None]:
         """What `route` would decide on records of one partition, in order, where that is quickly said; None where it is
         to be asked. Nobody is told anything, and no tombstone awaited."""
-        stay, columns = self._stay, self._columns
+        stay, columns, silence = self._stay, self._columns, self._plan.silence
         if stay is None:
             return [None] * len(decoded)
         gone: set[bytes | None] = set()
@@ -142,8 +141,10 @@ class Router:
                     ):
                         try:
                             decision = stay(before, change.after, record)
-                        except LOOK_CLOSER:
+                        except FAULTS:
                             decision = None
+                        if silence.is_broken:
+                            silence.is_broken, decision = False, None
                 elif change.op == "d":
                     gone.add(change.record.key())
             decisions.append(decision)
@@ -198,9 +199,13 @@ class Router:
         if stay is None or before is None or change.incomplete or change.columns is not self._columns:
             return None
         try:
-            return stay(before, change.after, change.record)
-        except LOOK_CLOSER:
-            return None
+            decision = stay(before, change.after, change.record)
+        except FAULTS:
+            decision = None
+        silence = self._plan.silence
+        if silence.is_broken:
+            silence.is_broken, decision = False, None
+        return decision
 
     def _update(self, change: Change, doubt: bool, whole: bool) -> Decision:
         before, after = change.before if self._before_full else None, change.after
@@ -351,14 +356,22 @@ class Router:
         if columns is not self._columns or self._quick is None:
             self._quick = self._compile(columns, careful=False)
             self._columns = columns
-            self._stay = self._quick.staying(self._rest) if self._before_full and not self._whole else None
+            self._stay = self._staying(self._quick)
         return self._quick
+
+    def _staying(self, compiled: Compiled) -> Stay | None:
+        if not self._before_full or self._whole:
+            return None
+        if compiled not in self._stays:
+            self._stays[compiled] = compiled.staying(self._rest)
+        return self._stays[compiled]
 
     def _compile(self, columns: Columns, *, careful: bool) -> Compiled:
         compiled = self._compiled.get((columns, careful))
         if compiled is None:
             if len(self._compiled) >= MOST_SCHEMAS:
                 self._compiled.clear()
+                self._stays.clear()
             kind = CarefulCompiled if careful else Compiled
             compiled = self._compiled[columns, careful] = kind(self._plan, columns, self._notice)
         return compiled

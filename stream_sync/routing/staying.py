@@ -2,9 +2,9 @@
 schema: most records are decided by it, so that a step less in it is worth more than anywhere else.
 
 Invariants:
-- It decides what `Router` decides slowly, or nothing at all: None, or any of FAULTS and UntoldError, means that there
+- It decides what `Router` decides slowly, or nothing at all: None, any of FAULTS, or a broken silence means that there
   is more to it.
-- It tells nobody anything: a form that has something to tell raises UntoldError.
+- It tells nobody anything: a form that has something to tell breaks the plan's silence.
 - Of the config only names and functions are in the text that is compiled, each name as a literal of Python.
 """
 

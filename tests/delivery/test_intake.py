@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -15,11 +16,11 @@ from stream_sync.delivery.notices import Notice, Notices
 from stream_sync.delivery.pending import Pending
 from stream_sync.delivery.people import People
 from stream_sync.delivery.ports import Assignment
-from stream_sync.errors import HaltError
-from stream_sync.formats.decoder import open_decoder
+from stream_sync.errors import HaltError, WaitError
+from stream_sync.formats.decoder import Decoder, open_decoder
 from stream_sync.kafka.offsets import Offsets
 from stream_sync.kafka.progress import Progress
-from stream_sync.model import Mode, Record, Refused, Undecodable
+from stream_sync.model import Decoded, Mode, Record, Refused, Undecodable
 from stream_sync.observability.metrics import Metrics
 from stream_sync.routing.expressions.expression import parse
 from stream_sync.routing.plan import IdentifierPart, Plan, Target
@@ -57,6 +58,7 @@ class Taking:
         before: Any = "full",
         whole_until: int = 0,
         escalated: Sequence[str] = (),
+        decoder: Callable[[Decoder], Decoder] = lambda decoder: decoder,
     ) -> None:
         plan = Plan(
             None,
@@ -75,16 +77,16 @@ class Taking:
         self.notices = Notices(
             metrics, lambda event, **fields: self.warned.append(fields["code"]), self.told.append, escalated
         )
-        decoder = open_decoder(Source(topic="t", types=TYPES, before=before), plan.columns)
+        decoding = decoder(open_decoder(Source(topic="t", types=TYPES, before=before), plan.columns))
         self.intake = Intake(
-            decoder,
+            decoding,
             Router(
                 plan,
                 mode,
                 before_full=before == "full",
                 whole=False,
                 notice=self.notices.add,
-                decode=decoder.decode,
+                decode=decoding.decode,
             ),
             self.backlog,
             self.notices,
@@ -219,6 +221,42 @@ def test_what_is_decided_ahead_is_taken_in_as_if_one_record_came_after_the_other
     assert [each.intent.whole for each in pending] == [False] * 5 + [True]
     assert (taking.refused, taking.assigned[0].position) == ([(6, "type_error")], 8)
     assert taking.sample("stream_sync_unchanged_total", {"activation": "gold"}) == 1
+
+
+class OnceUnready:
+    """A decoder that has to wait for the key's schema once, and warns once of the record at an offset."""
+
+    def __init__(self, decoder: Decoder, offset: int) -> None:
+        self._decoder, self._offset = decoder, offset
+        self._waits, self._warns = True, True
+
+    def decode(self, record: Record) -> Decoded:
+        if record.offset() == self._offset and self._warns:
+            self._warns = False
+            raise HaltError("null_default_suspect", "the warning halts this activation")
+        return self._decoder.decode(record)
+
+    def key_names(self, record: Record) -> tuple[str, ...] | None:
+        if self._waits:
+            self._waits = False
+            raise WaitError("the schema is being fetched", lambda: asyncio.sleep(0))
+        return self._decoder.key_names(record)
+
+    def key_values(self, record: Record) -> Mapping[str, Any] | None:
+        return self._decoder.key_values(record)
+
+
+def test_what_halts_a_record_that_was_decoded_ahead_halts_when_its_turn_has_come() -> None:
+    taking = Taking("upsert", decoder=lambda decoder: OnceUnready(decoder, 5))
+    people = [At(created({**ANN, "id": number}), number) for number in range(3, 8)]
+    with pytest.raises(WaitError):
+        taking.take(*people)
+    assert taking.assigned[0].commit_position() is None
+    with pytest.raises(HaltError):
+        taking.intake.go_on(0.0)
+    assert (taking.assigned[0].position, [each.offsets for each in taking.backlog]) == (5, [[3], [4]])
+    taking.intake.go_on(0.0)
+    assert (taking.assigned[0].position, len(taking.backlog)) == (8, 5)
 
 
 # --- the key --------------------------------------------------------------------------------------------------------

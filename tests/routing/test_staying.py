@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from stream_sync.config.settings import Source
 from stream_sync.formats.decoder import open_decoder
-from stream_sync.model import Change, Decision, Intent, Mode, Nothing
+from stream_sync.model import Change, Columns, Decision, Intent, Mode, Nothing, Value
+from stream_sync.routing import compiled
 from stream_sync.routing.expressions.expression import parse, parse_condition
-from stream_sync.routing.plan import IdentifierPart, Plan, Target, untold
+from stream_sync.routing.plan import IdentifierPart, Plan, Silence, Target
 from stream_sync.routing.router import Router
+from stream_sync.routing.staying import staying
 from stream_sync.sinks import braze_fields
 from stream_sync.sinks.forms import Nulls, encode
 from tests.routing.table import ANN, Activation, Row, created, deleted, tombstone, updated
@@ -58,13 +60,14 @@ class Deciding:
 
     def __init__(self, mode: Mode, where: str | None, identifier: str, is_email: bool, nulls: Nulls) -> None:
         self.told: list[tuple[str, str]] = []
+        silence = Silence()
 
         def target(name: str, text: str, make: Callable[..., Any]) -> Target:
             return Target(
                 name,
                 parse(text),
                 make(nulls, lambda code: self._tell(code, name)),
-                make(nulls, lambda code: untold(code, name)),
+                make(nulls, lambda code: silence.tell(code, name)),
             )
 
         plan = Plan(
@@ -74,6 +77,7 @@ class Deciding:
                 *(target(name, text, braze_fields.FIELDS[name]) for name, text in FIELDS.items()),
                 *(target(name, text, braze_fields.custom) for name, text in ATTRIBUTES.items()),
             ),
+            silence,
         )
         types = {name: kind for name, (kind, _) in COLUMNS.items()}
         self.decoder = open_decoder(Source(topic="t", types=types, before="full"), plan.columns)
@@ -146,6 +150,61 @@ def test_what_only_the_form_tells_is_left_to_whoever_tells_it() -> None:
     assert deciding.told == []
     deciding.router.route(long)
     assert deciding.told == [("value_truncated", "profile")]
+
+
+def test_a_former_value_that_does_not_matter_is_not_told_of() -> None:
+    deciding = Deciding("upsert", None, "id", False, "skip")
+    before = sound({"ltv": "NaN", "score": 1.5})
+    change = deciding.change({**before, "ltv": "AeJA", "score": None}, before)
+    assert deciding.router.foresee([change]) == [None]
+    assert in_json(deciding.router.route(change)) == ("update", "1", "external_id", False, b'{"ltv":1234.56}')
+    assert deciding.told == [("null_skipped", "rank")]
+
+
+def test_a_form_that_stops_at_nothing_is_asked_again_all_the_same() -> None:
+    told: list[str] = []
+    silence = Silence()
+
+    def cut(tell: Callable[[str, str], None]) -> Callable[[Value], Value]:
+        def form(value: Value) -> Value:
+            try:
+                if len(value) > 3:
+                    tell("value_truncated", "name")
+                return value[:3]
+            except Exception:  # noqa: BLE001  as a destination type of somebody else's may be written
+                return "?"
+
+        return form
+
+    plan = Plan(
+        None,
+        (IdentifierPart("external_id", parse("id"), False),),
+        (Target("name", parse("name"), cut(lambda code, name: told.append(code)), cut(silence.tell)),),
+        silence,
+    )
+    activation = Activation("upsert", where=None)
+    activation.router = activation.router_of(plan)
+    ann, bea = ({**ANN, "name": name} for name in ("Ann", "Bea"))
+    assert activation.say(created(ann), updated(ann, {**ann, "name": "Annabel"})) == "unchanged"
+    assert activation.say(updated(ann, bea)) == "update name"
+    assert told == ["value_truncated"]
+
+
+def test_one_is_made_for_each_schema_however_they_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def noting(plan: Plan, columns: Columns, *more: Any) -> Any:
+        made.append(columns)
+        return staying(plan, columns, *more)
+
+    monkeypatch.setattr(compiled, "staying", noting)
+    one, other = Deciding("upsert", None, "id", False, "unset"), Deciding("upsert", None, "id", False, "unset")
+    row = sound({})
+    made.clear()
+    for _ in range(3):
+        for deciding in (one, other):
+            one.router.route(deciding.change({**row, "name": "Bea"}, row))
+    assert len(made) == 1, "its own was made before"
 
 
 def test_a_mirror_looks_closer_while_a_tombstone_is_awaited() -> None:
