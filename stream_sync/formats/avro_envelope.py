@@ -67,18 +67,14 @@ def row_maker(shape: Shape) -> MakeRow:
 
     pick = itemgetter(*names) if len(names) > 1 and not lacking else some
 
-    def is_marked(wires: tuple[Any, ...]) -> bool:
-        """Whether one of them means unavailable. The quick test knows all marks but those that are lists or objects,
-        and raises TypeError where a value is one."""
-        try:
-            return not is_free_of(wires)
-        except TypeError:
-            return any(mark in wires for mark in marks)
-
     def row(image: Image) -> tuple[Row, bool]:
         wires = pick(image)
         made = make(*wires)
-        return made, (mark_unavailable(made) or lacking) if is_marked(wires) else lacking
+        try:
+            is_marked = not is_free_of(wires)
+        except TypeError:  # a list or an object is among them
+            is_marked = any(mark in wires for mark in marks)
+        return made, (mark_unavailable(made) or lacking) if is_marked else lacking
 
     return row
 
