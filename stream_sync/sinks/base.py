@@ -110,7 +110,7 @@ class Sink(abc.ABC):
         cls, settings: DestinationSettings, section: Section, name: str, nulls: Literal["unset", "skip"], notice: Notice
     ) -> Form:
         """The function that turns values of this target into the form sent; NULL included (None, or
-        Omitted.NULL_SKIPPED)."""
+        Omitted.NULL_SKIPPED). It is made twice, once with a `notice` that nobody hears."""
 
     @classmethod
     def account(cls, settings: DestinationSettings) -> Sequence[str]:
