@@ -11,7 +11,8 @@ Invariants:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,14 @@ MAX_FILE_BYTES = 65_536
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+
+
+Tell = Callable[[str, str], None]
+"""Told of a reference (`${NAME}`) and the text that it stands for."""
+
+
+def _nobody(_reference: str, _text: str) -> None:
+    """Wants to know nothing."""
 
 
 class InterpolationError(ValueError):
@@ -35,15 +44,19 @@ class Interpolation:
         self._environ = environ
         self._folder = folder
 
-    def text(self, template: str) -> str:
-        """The template as it is where nothing is referred to, else `Interpolated`. Raises InterpolationError."""
+    def text(self, template: str, tell: Tell = _nobody) -> str:
+        """The template as it is where nothing is referred to, else `Interpolated`. `tell` is told of each reference and
+        its text. Raises InterpolationError."""
         if "${" not in template:
             return template
 
-        def fill() -> str:
-            return _REFERENCE.sub(self._fill, template)
+        def fill_first(found: re.Match[str]) -> str:
+            text = self._fill(found)
+            if found[0] != "$${":
+                tell(f"${{{found[1].partition(':-')[0]}}}", text)  # without its default, which may be a secret, too
+            return text
 
-        return Interpolated(fill(), fill)
+        return Interpolated(_REFERENCE.sub(fill_first, template), lambda: _REFERENCE.sub(self._fill, template))
 
     def tree(self, value: Any, place: Place, report: Report) -> Any:
         """Every value of a document; a text that could not be filled in is unreadable and stays as it was."""
@@ -53,18 +66,11 @@ class Interpolation:
             case list():
                 return [self.tree(child, (*place, index), report) for index, child in enumerate(value)]
             case str():
-                return self._text(value, place, report)
+                try:
+                    return self.text(value, partial(report.filled_in, place))
+                except InterpolationError as error:
+                    report.unreadable(place, str(error))
         return value
-
-    def _text(self, template: str, place: Place, report: Report) -> str:
-        try:
-            text = self.text(template)
-            for found in _REFERENCE.finditer(template):
-                report.filled_in(place, _shown(found), self._fill(found))
-        except InterpolationError as error:
-            report.unreadable(place, str(error))
-            return template
-        return text
 
     def _fill(self, found: re.Match[str]) -> str:
         if found[0] == "$${":
@@ -104,8 +110,3 @@ class Interpolation:
             return content.decode("utf-8-sig").strip()
         except UnicodeDecodeError:
             raise InterpolationError(f"the file {path} is not UTF-8 text") from None
-
-
-def _shown(found: re.Match[str]) -> str:
-    """A reference without its default, which may be a secret, too."""
-    return found[0] if found[0] == "$${" else f"${{{found[1].partition(':-')[0]}}}"

@@ -103,8 +103,8 @@ class Report:
             if is_in_place or len(text) >= SHORT:
                 message = message.replace(text, reference)
             if is_in_place:
-                apart = "|".join(re.escape(word) for word in re.findall(r"\w{2,}", text)) or "(?!)"
-                message = re.sub(rf"(?<![\w{{])(?:{apart})(?!\w)", "…", message)
+                for word in re.findall(r"\w{2,}", text):
+                    message = re.sub(rf"(?<![\w{{]){word}(?!\w)", "…", message)
         return message
 
     def clean(self, place: Place) -> bool:
