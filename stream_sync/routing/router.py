@@ -120,8 +120,8 @@ class Router:
             raise HaltError("before_not_full", message)
 
     def foresee(self, decoded: Sequence[Decoded]) -> list[Intent | Nothing | None]:
-        """What `route` would decide on records of one partition, in order, where that is quickly said; None where it is
-        to be asked. Nobody is told anything, and no tombstone awaited."""
+        """What `route` would decide on these records, in their order, where none is in doubt and that is quickly said;
+        None where it is to be asked. Nobody is told anything, and no tombstone awaited."""
         stay, columns, silence = self._stay, self._columns, self._plan.silence
         if stay is None:
             return [None] * len(decoded)
@@ -172,8 +172,6 @@ class Router:
                 if self._awaited and op in _WRITES:
                     self._awaited.pop((change.record.partition(), key), None)
             if op == "u":
-                if not (doubt or whole) and (stayed := self._stayed(change)) is not None:
-                    return stayed
                 return self._update(change, doubt, whole)
             if op == "d":
                 return self._delete(change)
@@ -192,20 +190,6 @@ class Router:
             return Refused("TRANSFORMATION", "type_error", str(error))
         except FAULTS as error:  # a defect of ours: its message may hold the row's data, and the other rows go on
             return Refused("TRANSFORMATION", "type_error", f"the row cannot be mapped ({type(error).__name__})")
-
-    def _stayed(self, change: Change) -> Intent | Nothing | None:
-        """The quick decision on an ordinary update, None where there is more to it."""
-        before, stay = change.before, self._stay
-        if stay is None or before is None or change.incomplete or change.columns is not self._columns:
-            return None
-        try:
-            decision = stay(before, change.after, change.record)
-        except FAULTS:
-            decision = None
-        silence = self._plan.silence
-        if silence.is_broken:
-            silence.is_broken, decision = False, None
-        return decision
 
     def _update(self, change: Change, doubt: bool, whole: bool) -> Decision:
         before, after = change.before if self._before_full else None, change.after

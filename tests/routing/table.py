@@ -162,7 +162,8 @@ class Activation:
     def decide(self, read: Read, *, doubt: bool = False) -> Decision:
         change = self.decoder.decode(read)
         assert isinstance(change, Change), change
-        return self.router.route(change, doubt=doubt)
+        quick = None if doubt else self.router.foresee([change])[0]
+        return self.router.route(change, doubt=doubt) if quick is None else quick
 
     def warm_up(self) -> None:
         """Lets it have seen the table: it decides about most later records in a quicker way."""
