@@ -59,7 +59,7 @@ class AvroPart(Generic[Made]):
 
     def decode(self, data: bytes, headers: Headers | None) -> tuple[Made, Any]:
         """What was made of the writer's schema, and the value."""
-        framed = in_headers(headers, self._names) if headers else None
+        framed = in_headers(headers, self._names)
         made = self._by_prefix.get(data[:PREFIX]) if framed is None else None
         start = PREFIX
         if made is None:
