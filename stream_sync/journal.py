@@ -21,7 +21,7 @@ from stream_sync.config.settings import Config
 from stream_sync.config.values import Secret
 from stream_sync.delivery.exchanges import Exchange
 from stream_sync.delivery.ports import Settled
-from stream_sync.kafka.letters import LetterTopic
+from stream_sync.kafka.letter_topics import LetterTopic
 from stream_sync.kafka.outcomes import RETENTION_MS, Told, Work, topic_of
 from stream_sync.kafka.properties import admin_properties, producer_properties
 from stream_sync.kafka.telling import Telling

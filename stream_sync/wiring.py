@@ -28,7 +28,8 @@ from stream_sync.journal import Journals
 from stream_sync.kafka.consumer import LaneConsumer
 from stream_sync.kafka.held import FOREVER_MS, HeldTopic
 from stream_sync.kafka.held import topic_of as held_topic
-from stream_sync.kafka.letters import RETENTION_MS, Letters, LetterTopic, Reason, dead_letter_topic
+from stream_sync.kafka.letter_topics import RETENTION_MS, LetterTopic, dead_letter_topic
+from stream_sync.kafka.letters import Letters, Reason
 from stream_sync.kafka.properties import admin_properties, consumer_properties
 from stream_sync.model import Record, Stage
 from stream_sync.notify.heralds import Heralds

@@ -10,7 +10,7 @@ import pytest
 from stream_sync.config.values import Secret
 from stream_sync.delivery.ports import Settled
 from stream_sync.journal import MOST_OFFSETS, LaneJournal, key_of, pseudonym
-from stream_sync.kafka.letters import LetterTopic
+from stream_sync.kafka.letter_topics import LetterTopic
 from stream_sync.kafka.outcomes import Told, topic_of
 from tests.delivery import parts
 from tests.delivery.parts import intent

@@ -5,7 +5,10 @@ Invariants:
   an offset before that.
 - The record's key, value and headers are untouched; the reason is in further headers, as Kafka Connect writes them
   (`__connect.errors.*`) plus the service's own (`stream_sync.*`). No header holds a secret or a person's data.
-- A letter goes to the partition number of its record where the topic has it.
+- A letter goes to the partition number of its record, modulo the topic's count where it has fewer.
+- Until Kafka has a client's first letter of a partition, no second one is sent. Of two requests under way, a leader
+  that takes over just then may refuse the first and take the second; sent again, the first passes for a repetition, and
+  is acknowledged although nobody has it.
 """
 
 from __future__ import annotations
@@ -16,15 +19,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Message
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream_sync.kafka.lasting import LastingProducer
+from stream_sync.kafka.letter_topics import FiniteRetentionError, LetterTopic, code_of, open_topic
 from stream_sync.model import Record, Stage
 
-RETENTION_MS = 30 * 24 * 3600 * 1000
 RETRY_SECONDS = 1.0
-TIMEOUT = 10.0
 _TOO_BIG = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 
 Header = tuple[str, str | bytes | None]
@@ -41,19 +42,6 @@ class Reason(NamedTuple):
     attempts: int
 
 
-class LetterTopic(NamedTuple):
-    """Where letters go. `partitions` is the source topic's count, for a topic that must be created."""
-
-    name: str
-    partitions: int
-    retention_ms: int
-    """-1 = no expiry."""
-
-
-class FiniteRetentionError(Exception):
-    """A topic that must keep its records loses them after a while."""
-
-
 class Letters:
     """The producer of all dead letters and parked Deletes of this process."""
 
@@ -63,6 +51,9 @@ class Letters:
         self._log = log
         self._known: dict[str, asyncio.Task[int]] = {}
         """Topic to how many partitions it has, once it is there."""
+        self._first: dict[tuple[str, int], asyncio.Future[KafkaError | None]] = {}
+        """A topic's partition (-1 = any) to the first letter that went there, under way or answered, by this client:"""
+        self._client: Producer | None = None
 
     async def send(self, topic: LetterTopic, record: Record, reason: Reason) -> None:
         """Writes one letter and returns when Kafka has it; retries for as long as it takes."""
@@ -71,7 +62,7 @@ class Letters:
         headers = [*(record.headers() or ()), *reason_headers(record, reason, time.time())]
         while True:
             count = await self._partitions(topic)
-            target = partition if partition is not None and partition < count else -1
+            target = (partition or 0) % count if count else -1
             error = await self._produce(topic.name, target, record.key(), value, headers)
             if error is None:
                 return
@@ -102,7 +93,7 @@ class Letters:
                     self._log("held_topic_expires", topic=topic.name, hint=hint)
             except (KafkaException, TimeoutError) as exception:
                 if self._forget(topic, known):
-                    self._log("topic_not_seen", topic=topic.name, code=_code_of(exception))
+                    self._log("topic_not_seen", topic=topic.name, code=code_of(exception))
             else:
                 if not count:
                     self._forget(topic, known)
@@ -129,54 +120,34 @@ class Letters:
         def delivered(error: KafkaError | None, _message: Message) -> None:
             loop.call_soon_threadsafe(_resolve, done, error)
 
+        client = await self._turn(topic, partition, done)
         try:
-            client = self._producer.client
             client.produce(topic, value, key, partition, delivered, headers=headers)
         except BufferError:
-            return KafkaError(KafkaError._QUEUE_FULL)
+            done.set_result(KafkaError(KafkaError._QUEUE_FULL))
         except KafkaException as exception:
-            refusal: KafkaError = exception.args[0]
-            return refusal
-        error = await done
+            done.set_result(exception.args[0])
+        error = await asyncio.shield(done)
         if error is not None:
             self._producer.failed(client, error)
         return error
 
-
-def open_topic(admin_properties: Mapping[str, Any], topic: LetterTopic, log: Callable[..., None]) -> int:
-    """Makes sure the topic is there where the broker lets us; its partition count, 0 where it is not there. Blocks.
-    Raises KafkaException or TimeoutError where Kafka does not say, or where somebody else made it just now."""
-    admin = AdminClient(dict(admin_properties))
-    found = admin.list_topics(timeout=TIMEOUT).topics.get(topic.name)
-    if found is not None and found.error is None:
-        if topic.retention_ms < 0:
-            _refuse_expiry(admin, topic.name)
-        return len(found.partitions)
-    new = NewTopic(topic.name, topic.partitions, config={"retention.ms": str(topic.retention_ms)})
-    try:
-        admin.create_topics([new], request_timeout=TIMEOUT)[topic.name].result(TIMEOUT)
-    except (KafkaException, TimeoutError) as exception:
-        if _code_of(exception) == "TOPIC_ALREADY_EXISTS":
-            raise
-        log("topic_not_created", topic=topic.name, code=_code_of(exception))
-        return 0
-    return topic.partitions
-
-
-def _code_of(exception: KafkaException | TimeoutError) -> str:
-    return str(exception.args[0].name()) if isinstance(exception, KafkaException) else "_TIMED_OUT"
-
-
-def _refuse_expiry(admin: AdminClient, topic: str) -> None:
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    found = admin.describe_configs([resource], request_timeout=TIMEOUT)[resource].result(TIMEOUT)
-    if int(found["retention.ms"].value or -1) >= 0:
-        raise FiniteRetentionError(topic)
-
-
-def dead_letter_topic(name: str, activation: str) -> str:
-    """The dead-letter topic of an activation."""
-    return f"{name}.{activation}.dlq"
+    async def _turn(self, topic: str, partition: int, done: asyncio.Future[KafkaError | None]) -> Producer:
+        """The client, once Kafka has a letter of this partition from it; where there is none, `done` is the first's."""
+        place = (topic, partition)
+        while True:
+            client = self._producer.client
+            if client is not self._client:
+                self._client, self._first = client, {}
+            first = self._first.setdefault(place, done)
+            if first is done:
+                return client
+            if not first.done():
+                await asyncio.wait((first,))
+            elif first.result() is None and partition >= 0:
+                return client
+            else:  # it is in none, or which one it was is not known
+                del self._first[place]
 
 
 def reason_headers(record: Record, reason: Reason, now: float) -> list[Header]:

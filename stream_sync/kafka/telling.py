@@ -17,7 +17,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from stream_sync.kafka.lasting import LastingProducer
-from stream_sync.kafka.letters import LetterTopic, open_topic
+from stream_sync.kafka.letter_topics import LetterTopic, open_topic
 
 FLUSH_SECONDS = 0.2
 MOST_AT_ONCE = 1000

@@ -13,7 +13,7 @@ from stream_sync.config.settings import Config
 from stream_sync.errors import StreamSyncError
 from stream_sync.kafka.held import FOREVER_MS
 from stream_sync.kafka.held import topic_of as held_topic
-from stream_sync.kafka.letters import RETENTION_MS, dead_letter_topic
+from stream_sync.kafka.letter_topics import RETENTION_MS, dead_letter_topic
 from stream_sync.kafka.look import Cluster, NotReachedError, RefusedError, TopicFacts, sample
 from stream_sync.kafka.outcomes import RETENTION_MS as OUTCOMES_RETENTION_MS
 from stream_sync.kafka.outcomes import topic_of as outcomes_topic

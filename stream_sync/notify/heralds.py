@@ -14,7 +14,7 @@ from stream_sync.codes import EVENTS
 from stream_sync.config.notifying import Warnings
 from stream_sync.config.settings import Config
 from stream_sync.delivery.notices import Notice, Tell, is_urgent
-from stream_sync.kafka.letters import LetterTopic
+from stream_sync.kafka.letter_topics import LetterTopic
 from stream_sync.kafka.properties import admin_properties, producer_properties
 from stream_sync.kafka.telling import Telling
 from stream_sync.kafka.warned import RETENTION_MS, Warned, topic_of

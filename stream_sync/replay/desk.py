@@ -16,7 +16,8 @@ from stream_sync.journal import Journals
 from stream_sync.kafka.forward import Forward
 from stream_sync.kafka.held import HeldTopic
 from stream_sync.kafka.held import topic_of as held_topic
-from stream_sync.kafka.letters import Letters, dead_letter_topic
+from stream_sync.kafka.letter_topics import dead_letter_topic
+from stream_sync.kafka.letters import Letters
 from stream_sync.kafka.marks import Marks, marked
 from stream_sync.kafka.outcomes import Work
 from stream_sync.kafka.properties import admin_properties, consumer_properties, producer_properties

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from stream_sync.kafka import letters
-from stream_sync.kafka.letters import FiniteRetentionError, Letters, LetterTopic, Reason
+from stream_sync.kafka.letter_topics import FiniteRetentionError, LetterTopic
+from stream_sync.kafka.letters import Letters, Reason
 from tests.formats.reading import Held
 
 TOPIC = LetterTopic("told.gold.held", 1, -1)

@@ -1,0 +1,71 @@
+"""Letters: the first one of a partition is in Kafka before a second one is sent, so that no leader can take the second
+alone: against librdkafka's own embedded broker, told to refuse one request as a leader does that is none yet."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from stream_sync.kafka.letter_topics import LetterTopic
+from stream_sync.kafka.letters import Letters, Reason
+from stream_sync.kafka.librdkafka import functions
+from stream_sync.kafka.properties import admin_properties, producer_properties
+from stream_sync.sandbox.mock_cluster import MockCluster
+from tests.formats.reading import Held
+
+TOPIC = LetterTopic("first.gold.dlq", 1, 1000)
+REASON = Reason("gold", "TASK_PUT", "refused", "it was refused", None, 1)
+PRODUCE, NOT_LEADER = 0, 6
+COUNT = 50
+LIMIT = 30
+
+
+@pytest.fixture
+def cluster() -> Iterator[MockCluster]:
+    with MockCluster({TOPIC.name: TOPIC.partitions}) as cluster:
+        yield cluster
+
+
+def refuse_one_request(cluster: MockCluster) -> None:
+    """The next produce request gets NOT_LEADER_OR_FOLLOWER."""
+    pointer = ctypes.c_void_p
+    library = functions(
+        {
+            "rd_kafka_handle_mock_cluster": (pointer, [pointer]),
+            "rd_kafka_mock_push_request_errors_array": (
+                None,
+                [pointer, ctypes.c_int16, ctypes.c_size_t, ctypes.POINTER(ctypes.c_int)],
+            ),
+        }
+    )
+    handle = library.rd_kafka_handle_mock_cluster(cluster._client)
+    library.rd_kafka_mock_push_request_errors_array(handle, PRODUCE, 1, (ctypes.c_int * 1)(NOT_LEADER))
+
+
+def keys_in(cluster: MockCluster) -> list[bytes]:
+    """Of the letters, in their partition's order."""
+    consumer = Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": "nobody", "log_level": 0})
+    try:
+        consumer.assign([TopicPartition(TOPIC.name, 0, 0)])
+        return [letter.key() or b"" for letter in consumer.consume(COUNT, LIMIT)]
+    finally:
+        consumer.close()
+
+
+async def test_a_leader_that_refuses_only_the_first_request_cannot_lose_it(cluster: MockCluster) -> None:
+    kafka = {"bootstrap.servers": cluster.bootstrap, "batch.num.messages": 1, "linger.ms": 0, "retry.backoff.ms": 200}
+    letters = Letters(producer_properties(kafka), admin_properties({"bootstrap.servers": cluster.bootstrap}), print)
+    refuse_one_request(cluster)
+
+    async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
+        for number in range(COUNT):
+            group.create_task(letters.send(TOPIC, Held(b"value", b"%d" % number), REASON))
+    letters.close()
+
+    found = await asyncio.to_thread(keys_in, cluster)
+    assert found[0] == b"0"
+    assert sorted(found) == sorted(b"%d" % number for number in range(COUNT))
