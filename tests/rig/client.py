@@ -7,11 +7,12 @@ Invariants:
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 LIMIT = 20.0
@@ -35,22 +36,33 @@ class Kafka:
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._writer: Producer | None = None
 
     def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
         """Creates a topic and returns its name."""
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
-        self._admin.create_topics([topic], operation_timeout=LIMIT)[name].result(LIMIT)
-        return name
+        return self._create(topic, partitions)
 
     def create_on(self, broker: int, name: str, config: Mapping[str, str] | None = None, *, partitions: int = 1) -> str:
         """As `create_topic`, with all partitions on one broker of several."""
         places = [[broker]] * partitions
         topic = NewTopic(name, num_partitions=partitions, replica_assignment=places, config=dict(config or {}))
-        self._admin.create_topics([topic], operation_timeout=LIMIT)[name].result(LIMIT)
-        return name
+        return self._create(topic, partitions)
+
+    def _create(self, topic: NewTopic, partitions: int) -> str:
+        """Returns when each partition's leader answers: before, it may refuse a first request and take the second, and
+        what is in the first comes last, or never."""
+        self._admin.create_topics([topic], operation_timeout=LIMIT)[topic.topic].result(LIMIT)
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            with contextlib.suppress(KafkaException):
+                if len(self.end_offsets(topic.topic)) == partitions:
+                    return topic.topic
+        raise AssertionError(f"topic {topic.topic} is not there within {LIMIT:.0f} s of its creation")
 
     def add_partitions(self, topic: str, total: int) -> None:
         """Returns when the topic has so many."""
+        self._writer = None  # it would learn of them minutes later
         self._admin.create_partitions([NewPartitions(topic, total)], operation_timeout=LIMIT)[topic].result(LIMIT)
 
     def topics(self) -> set[str]:
@@ -68,19 +80,7 @@ class Kafka:
             if error is not None:
                 failures.append(str(error))
 
-        producer = Producer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                # In order without idempotence, whose first handshake takes half a second of every call.
-                "acks": "all",
-                "max.in.flight.requests.per.connection": 1,
-                "partitioner": "murmur2_random",
-                "log_level": 3,
-                "linger.ms": 5,
-                "queue.buffering.max.messages": 2_000_000,
-                "message.timeout.ms": int(LIMIT * 1000),
-            }
-        )
+        producer = self._writer or self._open_writer()
         count = 0
         for record in records:
             producer.produce(
@@ -97,8 +97,25 @@ class Kafka:
                 producer.poll(0)
         unsent = producer.flush(LIMIT * 3)
         if failures or unsent:
+            self._writer = None
             raise AssertionError(f"{len(failures) + unsent} of {count} records not written: {failures[:1]}")
         return count
+
+    def _open_writer(self) -> Producer:
+        """Idempotent, so that nothing is overtaken by what was sent after it; kept, since its first handshake takes
+        half a second."""
+        self._writer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+                "log_level": 0,
+                "linger.ms": 5,
+                "queue.buffering.max.messages": 2_000_000,
+                "message.timeout.ms": int(LIMIT * 1000),
+            }
+        )
+        return self._writer
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The next offset of each partition."""
