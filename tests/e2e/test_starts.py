@@ -10,7 +10,7 @@ import pytest
 
 from stream_sync.sandbox.faults import NONE, Faults
 from tests.e2e.service import until
-from tests.e2e.stage import ACTIVATION, Stage
+from tests.e2e.stage import ACTIVATION, Inside, Stage
 from tests.oracle.history import VERSION
 
 
@@ -96,6 +96,11 @@ async def test_lost_offsets_halt_until_the_gap_is_accepted_and_then_updates_are_
     await stage.catch_up()
 
 
+def refused(running: Inside) -> float:
+    """How many requests the destination refused for the key."""
+    return running.metric("requests_total", destination="braze", endpoint="users_track", status="401")
+
+
 @pytest.mark.parametrize("accept", [False, True])
 async def test_what_retention_takes_while_the_lane_waits_is_not_skipped_in_silence(
     stage: Stage, accept: bool, monkeypatch: pytest.MonkeyPatch
@@ -110,6 +115,7 @@ async def test_what_retention_takes_while_the_lane_waits_is_not_skipped_in_silen
         stage.workspace.faults = Faults(refuse_key=True)
         stage.write(table.update("ann", score=1), partition=0)
         await until(lambda: running.is_halted, "the lane waits for a key")
+        await until(lambda: refused(running) >= 3, "it takes no records any more, and probes")
         for score in range(10, 20):
             stage.write(table.update("ann", score=score), partition=0)
         stage.write(table.update("ann", tier="gold"), table.update("ann", tier="tin"), partition=0)
