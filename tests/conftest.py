@@ -10,7 +10,7 @@ import pytest
 
 from tests.rig.client import Kafka
 from tests.rig.jars import MissingToolError
-from tests.rig.redis import NoRedisError, RedisServer
+from tests.rig.redis_server import NoRedisError, RedisServer
 from tests.rig.server import KafkaServer
 
 

@@ -13,7 +13,7 @@ from tests.e2e.service import until
 from tests.e2e.stage import Stage
 from tests.oracle.history import VERSION
 from tests.rig.jars import MissingToolError
-from tests.rig.redis import NoRedisError, RedisServer
+from tests.rig.redis_server import NoRedisError, RedisServer
 
 
 def with_state(stage: Stage, url: str) -> None:

@@ -33,7 +33,7 @@ from stream_sync.state.store import (
     Then,
 )
 from tests.rig.jars import MissingToolError
-from tests.rig.redis import NoRedisError, RedisServer
+from tests.rig.redis_server import NoRedisError, RedisServer
 
 HAD = b"12345678"
 NEW = b"abcdefgh"
