@@ -38,6 +38,10 @@ class LastingProducer:
             threading.Thread(target=self._poll, args=(self._producer,), name=self._name, daemon=True).start()
         return self._producer
 
+    def is_present(self, client: Producer) -> bool:
+        """Whether it was not replaced."""
+        return client is self._producer
+
     def failed(self, client: Producer, error: KafkaError) -> None:
         """A record that `client` took was not delivered: where it waited for the whole `message.timeout.ms`, the next
         ones get another client."""

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 
 RETENTION_MS = 30 * 24 * 3600 * 1000
 TIMEOUT = 10.0
+ASK_TIMEOUT = 2.0
 LOOK_AGAIN_SECONDS = 0.05
 
 
@@ -50,15 +51,18 @@ def open_topic(admin_properties: Mapping[str, Any], topic: LetterTopic, log: Cal
 
 
 def _await_leaders(admin: AdminClient, topic: LetterTopic) -> None:
-    """Returns when the leader of each partition of a new topic answers, or after TIMEOUT. Before, it may refuse a
+    """Returns when the leader of each partition of a new topic answers, or soon after TIMEOUT. Before, it may refuse a
     producer's first request and take the second: the first is then sent again, and comes last or, from an idempotent
     producer, is acknowledged and lost (seen with Kafka 4 and librdkafka 2.15, once in some hundred topics)."""
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         with contextlib.suppress(KafkaException, TimeoutError):
-            found = admin.list_topics(topic.name, timeout=TIMEOUT).topics[topic.name]  # looks for the leaders anew
+            found = admin.list_topics(topic.name, timeout=ASK_TIMEOUT).topics[topic.name]  # looks for the leaders anew
             wanted = {TopicPartition(topic.name, number): OffsetSpec.latest() for number in found.partitions}
-            ends = [answer.result(TIMEOUT) for answer in admin.list_offsets(wanted, request_timeout=TIMEOUT).values()]
+            ends = [
+                answer.result(ASK_TIMEOUT)
+                for answer in admin.list_offsets(wanted, request_timeout=ASK_TIMEOUT).values()
+            ]
             if len(ends) == topic.partitions:
                 return
         time.sleep(LOOK_AGAIN_SECONDS)

@@ -6,9 +6,9 @@ Invariants:
 - The record's key, value and headers are untouched; the reason is in further headers, as Kafka Connect writes them
   (`__connect.errors.*`) plus the service's own (`stream_sync.*`). No header holds a secret or a person's data.
 - A letter goes to the partition number of its record, modulo the topic's count where it has fewer.
-- Until Kafka has a client's first letter of a partition, no second one is sent. Of two requests under way, a leader
-  that takes over just then may refuse the first and take the second; sent again, the first passes for a repetition, and
-  is acknowledged although nobody has it.
+- Until Kafka has a client's first letter of a partition, no second one is sent, nor is one whose partition librdkafka
+  chooses. Of two requests under way, a leader that takes over just then may refuse the first and take the second; sent
+  again, the first passes for a repetition, and is acknowledged although nobody has it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from stream_sync.kafka.lasting import LastingProducer
 from stream_sync.kafka.letter_topics import FiniteRetentionError, LetterTopic, code_of, open_topic
 from stream_sync.model import Record, Stage
 
 RETRY_SECONDS = 1.0
+FORGOTTEN_SECONDS = 3600.0
+"""After so long without a letter a partition's next one is taken for the first: Kafka forgets a producer after a day
+(`producer.id.expiration.ms`)."""
 _TOO_BIG = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 
 Header = tuple[str, str | bytes | None]
@@ -51,19 +54,17 @@ class Letters:
         self._log = log
         self._known: dict[str, asyncio.Task[int]] = {}
         """Topic to how many partitions it has, once it is there."""
-        self._first: dict[tuple[str, int], asyncio.Future[KafkaError | None]] = {}
-        """A topic's partition (-1 = any) to the first letter that went there, under way or answered, by this client:"""
-        self._client: Producer | None = None
+        self._begun: dict[tuple[str, int], float] = {}
+        """The partitions that Kafka has a letter of the present client in, and since when (monotonic seconds)."""
+        self._beginning: dict[str, asyncio.Lock] = {}
+        """For each topic, held by the first letter of a partition."""
 
     async def send(self, topic: LetterTopic, record: Record, reason: Reason) -> None:
         """Writes one letter and returns when Kafka has it; retries for as long as it takes."""
-        partition = record.partition()
         value = record.value()
         headers = [*(record.headers() or ()), *reason_headers(record, reason, time.time())]
         while True:
-            count = await self._partitions(topic)
-            target = (partition or 0) % count if count else -1
-            error = await self._produce(topic.name, target, record.key(), value, headers)
+            error = await self._attempt(topic, record, value, headers)
             if error is None:
                 return
             if error.code() in _TOO_BIG and value is not None:
@@ -111,6 +112,36 @@ class Letters:
         """Ends the poll thread. Letters that are not acknowledged are not settled either: they are written again."""
         self._producer.close()
 
+    async def _attempt(
+        self, topic: LetterTopic, record: Record, value: bytes | None, headers: list[Header]
+    ) -> KafkaError | None:
+        """Writes it once, in its turn."""
+        partition = await self._partition(topic, record)
+        if not self._has_begun(topic.name, partition):
+            beginning = self._beginning.setdefault(topic.name, asyncio.Lock())
+            await beginning.acquire()
+            first: asyncio.Task[KafkaError | None] | None = None
+            try:
+                partition = await self._partition(topic, record)  # an earlier letter may have brought the topic about
+                if not self._has_begun(topic.name, partition):
+                    writing = self._produce(topic.name, partition, record.key(), value, headers)
+                    first = asyncio.get_running_loop().create_task(writing)
+                    first.add_done_callback(lambda _: beginning.release())
+                    return await asyncio.shield(first)  # under way, whether its sender still waits or not
+            finally:
+                if first is None:
+                    beginning.release()
+        return await self._produce(topic.name, partition, record.key(), value, headers)
+
+    async def _partition(self, topic: LetterTopic, record: Record) -> int:
+        """Where it goes; -1 = wherever librdkafka puts it, since the topic is not seen."""
+        count = await self._partitions(topic)
+        return (record.partition() or 0) % count if count else -1
+
+    def _has_begun(self, topic: str, partition: int) -> bool:
+        since = self._begun.get((topic, partition))
+        return since is not None and asyncio.get_running_loop().time() - since < FORGOTTEN_SECONDS
+
     async def _produce(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[Header]
     ) -> KafkaError | None:
@@ -120,34 +151,21 @@ class Letters:
         def delivered(error: KafkaError | None, _message: Message) -> None:
             loop.call_soon_threadsafe(_resolve, done, error)
 
-        client = await self._turn(topic, partition, done)
         try:
+            client = self._producer.client
             client.produce(topic, value, key, partition, delivered, headers=headers)
         except BufferError:
-            done.set_result(KafkaError(KafkaError._QUEUE_FULL))
+            return KafkaError(KafkaError._QUEUE_FULL)
         except KafkaException as exception:
-            done.set_result(exception.args[0])
-        error = await asyncio.shield(done)
+            refusal: KafkaError = exception.args[0]
+            return refusal
+        error = await done
         if error is not None:
             self._producer.failed(client, error)
+            self._begun.clear()  # another client may come, or another topic of this name
+        elif partition >= 0 and self._producer.is_present(client):
+            self._begun[topic, partition] = loop.time()
         return error
-
-    async def _turn(self, topic: str, partition: int, done: asyncio.Future[KafkaError | None]) -> Producer:
-        """The client, once Kafka has a letter of this partition from it; where there is none, `done` is the first's."""
-        place = (topic, partition)
-        while True:
-            client = self._producer.client
-            if client is not self._client:
-                self._client, self._first = client, {}
-            first = self._first.setdefault(place, done)
-            if first is done:
-                return client
-            if not first.done():
-                await asyncio.wait((first,))
-            elif first.result() is None and partition >= 0:
-                return client
-            else:  # it is in none, or which one it was is not known
-                del self._first[place]
 
 
 def reason_headers(record: Record, reason: Reason, now: float) -> list[Header]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -15,6 +16,7 @@ from stream_sync.kafka.letters import Letters, Reason
 from stream_sync.kafka.librdkafka import functions
 from stream_sync.kafka.properties import admin_properties, producer_properties
 from stream_sync.sandbox.mock_cluster import MockCluster
+from tests.e2e.service import until
 from tests.formats.reading import Held
 
 TOPIC = LetterTopic("first.gold.dlq", 1, 1000)
@@ -22,6 +24,7 @@ REASON = Reason("gold", "TASK_PUT", "refused", "it was refused", None, 1)
 PRODUCE, NOT_LEADER = 0, 6
 COUNT = 50
 LIMIT = 30
+IMPATIENT = {"batch.num.messages": 1, "linger.ms": 0, "retry.backoff.ms": 200}
 
 
 @pytest.fixture
@@ -46,6 +49,10 @@ def refuse_one_request(cluster: MockCluster) -> None:
     library.rd_kafka_mock_push_request_errors_array(handle, PRODUCE, 1, (ctypes.c_int * 1)(NOT_LEADER))
 
 
+def admin(cluster: MockCluster) -> dict[str, Any]:
+    return admin_properties({"bootstrap.servers": cluster.bootstrap})
+
+
 def keys_in(cluster: MockCluster) -> list[bytes]:
     """Of the letters, in their partition's order."""
     consumer = Consumer({"bootstrap.servers": cluster.bootstrap, "group.id": "nobody", "log_level": 0})
@@ -57,8 +64,7 @@ def keys_in(cluster: MockCluster) -> list[bytes]:
 
 
 async def test_a_leader_that_refuses_only_the_first_request_cannot_lose_it(cluster: MockCluster) -> None:
-    kafka = {"bootstrap.servers": cluster.bootstrap, "batch.num.messages": 1, "linger.ms": 0, "retry.backoff.ms": 200}
-    letters = Letters(producer_properties(kafka), admin_properties({"bootstrap.servers": cluster.bootstrap}), print)
+    letters = Letters(producer_properties(IMPATIENT | {"bootstrap.servers": cluster.bootstrap}), admin(cluster), print)
     refuse_one_request(cluster)
 
     async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
@@ -69,3 +75,35 @@ async def test_a_leader_that_refuses_only_the_first_request_cannot_lose_it(clust
     found = await asyncio.to_thread(keys_in, cluster)
     assert found[0] == b"0"
     assert sorted(found) == sorted(b"%d" % number for number in range(COUNT))
+
+
+async def test_a_first_letter_whose_sender_is_gone_is_still_waited_for(cluster: MockCluster) -> None:
+    letters = Letters(producer_properties(IMPATIENT | {"bootstrap.servers": cluster.bootstrap}), admin(cluster), print)
+    refuse_one_request(cluster)
+
+    first = asyncio.create_task(letters.send(TOPIC, Held(b"value", b"0"), REASON))
+    async with asyncio.timeout(LIMIT):
+        await until(lambda: any(each.locked() for each in letters._beginning.values()), "it is under way")
+        first.cancel()
+        async with asyncio.TaskGroup() as group:
+            for number in range(1, COUNT):
+                group.create_task(letters.send(TOPIC, Held(b"value", b"%d" % number), REASON))
+    letters.close()
+
+    found = await asyncio.to_thread(keys_in, cluster)
+    assert found[0] == b"0"
+    assert sorted(found) == sorted(b"%d" % number for number in range(COUNT))
+
+
+async def test_a_client_that_cannot_be_made_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream_sync.kafka.letters.RETRY_SECONDS", 0.001)
+    monkeypatch.setattr("stream_sync.kafka.letters.open_topic", lambda *_: TOPIC.partitions)
+    told: list[str] = []
+    kafka = {"bootstrap.servers": "127.0.0.1:1", "security.protocol": "ssl", "ssl.ca.location": "/nowhere"}
+    letters = Letters(producer_properties(kafka), {}, lambda event, **_: told.append(event))
+
+    sending = asyncio.create_task(letters.send(TOPIC, Held(b"value", b"0"), REASON))
+    await until(lambda: len(told) > 2 or sending.done(), "it is tried again and again")
+    assert sending.cancel()
+
+    assert set(told) == {"letter_not_written"}
