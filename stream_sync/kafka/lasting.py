@@ -45,7 +45,7 @@ class LastingProducer:
     def failed(self, client: Producer, error: KafkaError) -> None:
         """A record that `client` took was not delivered: where it waited for the whole `message.timeout.ms`, the next
         ones get another client."""
-        if error.code() == KafkaError._MSG_TIMED_OUT and client is self._producer:
+        if error.code() == KafkaError._MSG_TIMED_OUT and self.is_present(client):
             self._producer = None
 
     def flush(self, seconds: float) -> None:

@@ -55,7 +55,7 @@ class Letters:
         self._known: dict[str, asyncio.Task[int]] = {}
         """Topic to how many partitions it has, once it is there."""
         self._begun: dict[tuple[str, int], float] = {}
-        """The partitions that Kafka has a letter of the present client in, and since when (monotonic seconds)."""
+        """The partitions that Kafka has a letter of the present client in; when the last one came, monotonic seconds."""
         self._beginning: dict[str, asyncio.Lock] = {}
         """For each topic, held by the first letter of a partition."""
 
@@ -139,8 +139,8 @@ class Letters:
         return (record.partition() or 0) % count if count else -1
 
     def _has_begun(self, topic: str, partition: int) -> bool:
-        since = self._begun.get((topic, partition))
-        return since is not None and asyncio.get_running_loop().time() - since < FORGOTTEN_SECONDS
+        last = self._begun.get((topic, partition))
+        return last is not None and asyncio.get_running_loop().time() - last < FORGOTTEN_SECONDS
 
     async def _produce(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[Header]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import ctypes
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -24,7 +23,6 @@ REASON = Reason("gold", "TASK_PUT", "refused", "it was refused", None, 1)
 PRODUCE, NOT_LEADER = 0, 6
 COUNT = 50
 LIMIT = 30
-IMPATIENT = {"batch.num.messages": 1, "linger.ms": 0, "retry.backoff.ms": 200}
 
 
 @pytest.fixture
@@ -49,8 +47,11 @@ def refuse_one_request(cluster: MockCluster) -> None:
     library.rd_kafka_mock_push_request_errors_array(handle, PRODUCE, 1, (ctypes.c_int * 1)(NOT_LEADER))
 
 
-def admin(cluster: MockCluster) -> dict[str, Any]:
-    return admin_properties({"bootstrap.servers": cluster.bootstrap})
+def letters_to(cluster: MockCluster) -> Letters:
+    """Each letter in a request of its own."""
+    kafka = {"bootstrap.servers": cluster.bootstrap}
+    alone = {"batch.num.messages": 1, "linger.ms": 0, "retry.backoff.ms": 200}
+    return Letters(producer_properties(kafka | alone), admin_properties(kafka), print)
 
 
 def keys_in(cluster: MockCluster) -> list[bytes]:
@@ -64,7 +65,7 @@ def keys_in(cluster: MockCluster) -> list[bytes]:
 
 
 async def test_a_leader_that_refuses_only_the_first_request_cannot_lose_it(cluster: MockCluster) -> None:
-    letters = Letters(producer_properties(IMPATIENT | {"bootstrap.servers": cluster.bootstrap}), admin(cluster), print)
+    letters = letters_to(cluster)
     refuse_one_request(cluster)
 
     async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as group:
@@ -78,7 +79,7 @@ async def test_a_leader_that_refuses_only_the_first_request_cannot_lose_it(clust
 
 
 async def test_a_first_letter_whose_sender_is_gone_is_still_waited_for(cluster: MockCluster) -> None:
-    letters = Letters(producer_properties(IMPATIENT | {"bootstrap.servers": cluster.bootstrap}), admin(cluster), print)
+    letters = letters_to(cluster)
     refuse_one_request(cluster)
 
     first = asyncio.create_task(letters.send(TOPIC, Held(b"value", b"0"), REASON))
