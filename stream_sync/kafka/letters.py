@@ -55,7 +55,7 @@ class Letters:
         self._known: dict[str, asyncio.Task[int]] = {}
         """Topic to how many partitions it has, once it is there."""
         self._begun: dict[tuple[str, int], float] = {}
-        """The partitions that Kafka has a letter of the present client in; when the last one came, monotonic seconds."""
+        """The partitions that Kafka has a letter of the present client in; when the last came, monotonic seconds."""
         self._beginning: dict[str, asyncio.Lock] = {}
         """For each topic, held by the first letter of a partition."""
 
