@@ -15,7 +15,7 @@ import msgspec
 from stream_sync.errors import FAULTS
 from stream_sync.model import Change, Columns, Row
 from stream_sync.replay.selection import is_key
-from stream_sync.routing.careful import CarefulCompiled
+from stream_sync.routing.compilations import Compilations
 from stream_sync.routing.plan import Person, Plan, identifier_text
 
 
@@ -41,11 +41,10 @@ class PersonQuery:
     """Somebody at the destination, by their identifier."""
 
     def __init__(self, text: str, plan: Plan) -> None:
-        self._plan = plan
         self._wanted = {
             Person(part.name, found) for part in plan.identifier if (found := identifier_text(text, part.is_email))
         }
-        self._compiled: dict[Columns, CarefulCompiled] = {}
+        self._compilations = Compilations(plan, _unheard)
 
     def matches(self, change: Change) -> bool:
         """Whether the row is this person, before the change or after it."""
@@ -53,9 +52,7 @@ class PersonQuery:
         return any(row is not None and columns is not None and self._is(columns, row) for columns, row in rows)
 
     def _is(self, columns: Columns, row: Row) -> bool:
-        compiled = self._compiled.get(columns)
-        if compiled is None:
-            compiled = self._compiled[columns] = CarefulCompiled(self._plan, columns, _unheard)
+        compiled = self._compilations.careful(columns)
         try:
             return compiled.name(row) in self._wanted
         except FAULTS:

@@ -26,7 +26,7 @@ from stream_sync.model import (
     Sent,
     Undecodable,
 )
-from stream_sync.routing.careful import CarefulCompiled
+from stream_sync.routing.compilations import Compilations
 from stream_sync.routing.plan import Plan
 from stream_sync.routing.router import Router
 from stream_sync.routing.staying import are_same
@@ -85,7 +85,7 @@ class Historian:
         self._before_full = before_full
         self._forgetful = forgetful
         self._whole_until = whole_until
-        self._compiled: dict[Columns, CarefulCompiled] = {}
+        self._compilations = Compilations(plan, _unheard)
         self._refused: set[tuple[int | None, bytes | None]] = set()
 
     def entry(self, record: Record, decoded: Decoded) -> Entry:
@@ -125,9 +125,7 @@ class Historian:
     def _values(self, columns: Columns, row: Row | None) -> dict[str, Sent]:
         if row is None:
             return {}
-        compiled = self._compiled.get(columns)
-        if compiled is None:
-            compiled = self._compiled[columns] = CarefulCompiled(self._plan, columns, _unheard)
+        compiled = self._compilations.careful(columns)
         try:
             return compiled.rest(row)
         except FAULTS:

@@ -31,7 +31,7 @@ from stream_sync.model import (
     Unseen,
     Value,
 )
-from stream_sync.routing.careful import CarefulCompiled
+from stream_sync.routing.compilations import Compilations
 from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing
 from stream_sync.routing.router import Router
 
@@ -91,13 +91,11 @@ class Folding:
 
     def __init__(self, plan: Plan, router: Router, mode: Mode, notice: Notice, *, before_full: bool) -> None:
         """`router`: of the same plan; it must have learnt the key."""
-        self._plan = plan
         self._router = router
         self._mirror = mode == "mirror"
-        self._notice = notice
         self._before_full = before_full
         self._columns = FoldedColumns(sorted(plan.columns))
-        self._compiled: dict[Columns, CarefulCompiled] = {}
+        self._compilations = Compilations(plan, notice)
 
     def fold(self, newest: Newest, change: Decoded, *, counts: bool = True) -> None:
         """Takes the row's next change in. `counts`: the people of this change and of later ones are remembered."""
@@ -167,9 +165,7 @@ class Folding:
         newest.gone = None
 
     def _member(self, columns: Columns, row: Row) -> Member:
-        compiled = self._compiled.get(columns)
-        if compiled is None:
-            compiled = self._compiled[columns] = CarefulCompiled(self._plan, columns, self._notice)
+        compiled = self._compilations.careful(columns)
         try:
             return compiled.member(row)
         except FAULTS:

@@ -34,13 +34,13 @@ from stream_sync.model import (
     Unseen,
     WireValueError,
 )
-from stream_sync.routing.careful import CarefulCompiled, ColumnMissingError
+from stream_sync.routing.careful import ColumnMissingError
+from stream_sync.routing.compilations import MOST_SCHEMAS, Compilations
 from stream_sync.routing.compiled import Compiled, DataError
 from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing
 from stream_sync.routing.staying import OUTSIDE, UNCHANGED, Stay
 
 MOST_AWAITED_TOMBSTONES = 10_000
-MOST_SCHEMAS = 64
 _WRITES = frozenset({"r", "c", "u"})
 
 EXPECTED_TOMBSTONE = Nothing("tombstone")
@@ -81,7 +81,7 @@ class Router:
         self._whole = whole
         self._notice = notice
         self._renamed = renamed
-        self._compiled: dict[tuple[Columns, bool], Compiled] = {}
+        self._compilations = Compilations(plan, notice)
         self._stays: dict[Compiled, Stay | None] = {}
         self._columns: Columns | None = None
         self._quick: Compiled | None = None
@@ -305,8 +305,7 @@ class Router:
     def _key_member(self, change: Change, key: Row | None) -> Member:
         if key is None or change.key_columns is None:
             return Standing.UNKNOWN
-        compiled = self._compile(change.key_columns, careful=True)
-        return compiled.name(key)
+        return self._compilations.careful(change.key_columns).name(key)
 
     def _rest(self, record: Record) -> dict[str, Sent]:
         """The mapped values of a record's row, as far as they can be worked out."""
@@ -336,9 +335,9 @@ class Router:
     def _for(self, change: Change) -> Compiled:
         columns = change.columns
         if change.incomplete:
-            return self._compile(columns, careful=True)
+            return self._compilations.careful(columns)
         if columns is not self._columns or self._quick is None:
-            self._quick = self._compile(columns, careful=False)
+            self._quick = self._compilations.complete(columns)
             self._columns = columns
             self._stay = self._staying(self._quick)
         return self._quick
@@ -347,18 +346,10 @@ class Router:
         if not self._before_full or self._whole:
             return None
         if compiled not in self._stays:
+            if len(self._stays) >= MOST_SCHEMAS:
+                self._stays.clear()
             self._stays[compiled] = compiled.staying(self._rest)
         return self._stays[compiled]
-
-    def _compile(self, columns: Columns, *, careful: bool) -> Compiled:
-        compiled = self._compiled.get((columns, careful))
-        if compiled is None:
-            if len(self._compiled) >= MOST_SCHEMAS:
-                self._compiled.clear()
-                self._stays.clear()
-            kind = CarefulCompiled if careful else Compiled
-            compiled = self._compiled[columns, careful] = kind(self._plan, columns, self._notice)
-        return compiled
 
 
 def _delete_of(person: Person) -> Intent:

@@ -17,6 +17,7 @@ from stream_sync.errors import FAULTS
 from stream_sync.model import Change, Columns, Row, UnrepresentableError, Value
 from stream_sync.routing.careful import CarefulCompiled, ColumnMissingError
 from stream_sync.routing.clauses import Ground, clauses, deciding
+from stream_sync.routing.compilations import Compilations
 from stream_sync.routing.compiled import DataError
 from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing
 
@@ -53,8 +54,7 @@ class Judge:
     """Gives the verdicts of one activation."""
 
     def __init__(self, plan: Plan, notice: Notice, *, before_full: bool) -> None:
-        self._plan = plan
-        self._notice = notice
+        self._compilations = Compilations(plan, notice)
         self._before_full = before_full
         self._clauses = None if plan.where is None else clauses(plan.where.text)
 
@@ -75,7 +75,7 @@ class Judge:
         return Verdict(was, now)
 
     def _side(self, columns: Columns, row: Row) -> Side:
-        compiled = CarefulCompiled(self._plan, columns, self._notice)
+        compiled = self._compilations.careful(columns)
         try:
             member = compiled.member(row)
             grounds = self._grounds(compiled, row)
