@@ -7,11 +7,18 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.rig.client import Kafka
 from tests.rig.jars import MissingToolError
 from tests.rig.redis_server import NoRedisError, RedisServer
 from tests.rig.server import KafkaServer
+
+# What an example takes of the clock is the machine's, and the same examples each time are no dice of a run.
+settings.register_profile(
+    "tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
