@@ -20,6 +20,9 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
+# All that tests ask over HTTP is on this machine, whatever proxy the environment names for the rest.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
+
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
