@@ -30,7 +30,8 @@ def kafka() -> Iterator[Kafka]:
     if running := os.environ.get("KAFKA_BOOTSTRAP"):
         yield Kafka(running)
         return
-    with KafkaServer() as server:
+    # Nobody kills it, so that its sessions may be long: one that stood still for a while is not fenced for that.
+    with KafkaServer({"broker.session.timeout.ms": "60000"}) as server:
         yield Kafka(server.bootstrap)
 
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 LIMIT = 20.0
 """Seconds."""
+_FENCED = (KafkaError._NOENT, KafkaError.FENCED_LEADER_EPOCH, KafkaError.INVALID_REPLICATION_FACTOR)
+"""What is told of a broker whose session is over, until its next heartbeat: nobody leads its partitions."""
+
+Answer = TypeVar("Answer")
 
 
 class Outgoing(NamedTuple):
@@ -52,7 +56,7 @@ class Kafka:
     def _create(self, topic: NewTopic, partitions: int) -> str:
         """Returns when each partition's leader answers: before, it may refuse a first request and take the second, and
         what is in the first comes last, or never."""
-        self._admin.create_topics([topic], operation_timeout=LIMIT)[topic.topic].result(LIMIT)
+        _insist(lambda: self._admin.create_topics([topic], operation_timeout=LIMIT)[topic.topic].result(LIMIT))
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline:
             with contextlib.suppress(KafkaException):
@@ -63,7 +67,8 @@ class Kafka:
     def add_partitions(self, topic: str, total: int) -> None:
         """Returns when the topic has so many."""
         self._writer = None  # it would learn of them minutes later
-        self._admin.create_partitions([NewPartitions(topic, total)], operation_timeout=LIMIT)[topic].result(LIMIT)
+        wanted = [NewPartitions(topic, total)]
+        _insist(lambda: self._admin.create_partitions(wanted, operation_timeout=LIMIT)[topic].result(LIMIT))
 
     def topics(self) -> set[str]:
         """The names of all topics, Kafka's own left out."""
@@ -119,9 +124,13 @@ class Kafka:
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The next offset of each partition."""
-        wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in self.partitions(topic)}
-        answers = self._admin.list_offsets(wanted)
-        return {place.partition: future.result(LIMIT).offset for place, future in answers.items()}
+
+        def ask() -> dict[int, int]:
+            wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in self.partitions(topic)}
+            answers = self._admin.list_offsets(wanted)
+            return {place.partition: future.result(LIMIT).offset for place, future in answers.items()}
+
+        return _insist(ask)
 
     def delete_records(self, topic: str, before: Mapping[int, int] | None = None) -> None:
         """Deletes the records before these offsets of their partitions, or every record there is, as retention does."""
@@ -168,6 +177,17 @@ class Kafka:
         finally:
             client.close()
         return [place for place in places if place.offset >= 0]
+
+
+def _insist(ask: Callable[[], Answer]) -> Answer:
+    """The answer; asked again while the broker counts as gone because it stood still."""
+    deadline = time.monotonic() + LIMIT
+    while True:
+        try:
+            return ask()
+        except KafkaException as exception:
+            if exception.args[0].code() not in _FENCED or time.monotonic() > deadline:
+                raise
 
 
 def _until(consumer: Consumer, ends: Mapping[int, int]) -> list[Message]:
