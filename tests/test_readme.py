@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.rig.ports import free_port
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "deploy" / "README.md", *(ROOT / "docs").glob("*.md")]
@@ -25,20 +27,18 @@ LIMIT = 90.0
 """Seconds for any one thing, on a slow machine under load."""
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 class Tutorial:
     """The shell blocks of the tutorial, with free ports and a folder of the test's own."""
 
     def __init__(self, folder: Path) -> None:
         section = README.split("\n## Your own table in the sandbox", 1)[1].split("\n## ", 1)[0]
-        self.sandbox, kafka, admin = free_port(), free_port(), free_port()
+        self.sandbox, self.kafka, admin = free_port(), free_port(), free_port()
         self._folder = folder
-        text = section.replace("8900", str(self.sandbox)).replace("9092", str(kafka)).replace(FOLDER, str(folder))
-        text = text.replace("--table members.csv", f"--table members.csv --port {self.sandbox} --kafka-port {kafka}")
+        own = {"8900": str(self.sandbox), "9092": str(self.kafka), FOLDER: str(folder)}
+        text = re.sub("|".join(own), lambda found: own[found[0]], section)
+        text = text.replace(
+            "--table members.csv", f"--table members.csv --port {self.sandbox} --kafka-port {self.kafka}"
+        )
         text = text.replace("name: tutorial", f"name: tutorial\nadmin: {{port: {admin}}}")
         text = text.replace(". .venv/bin/activate", f"PATH={Path(sys.executable).parent}:$PATH")
         self.blocks: list[str] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
@@ -53,7 +53,11 @@ class Tutorial:
             yield
         finally:
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(LIMIT)
+            try:
+                process.wait(LIMIT)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
 
     def run(self, block: str) -> str:
         """What a block says, that ends by itself, well or not."""
@@ -86,7 +90,7 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     in_place = f"PATH={Path(sys.executable).parent}:$PATH; "
     with ExitStack() as terminals:
         terminals.enter_context(tutorial.terminal(sandbox))
-        until(lambda: _answers(tutorial.sandbox))
+        until(lambda: _answers(tutorial.sandbox) and _listens(tutorial.kafka))
         terminals.enter_context(tutorial.terminal(service))
         until(lambda: tutorial.people() == {"Anna": "gold", "Zoë": "gold"})
         tutorial.run(change)
@@ -102,6 +106,11 @@ def _answers(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

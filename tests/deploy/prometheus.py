@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import aiohttp
 from tests.deploy.alerts import RULES
 from tests.deploy.tools import tool
 from tests.e2e.service import until
+from tests.rig.ports import free_port
 
 START_LIMIT = 60.0
 """Seconds."""
@@ -57,7 +57,7 @@ class Prometheus:
 @contextlib.asynccontextmanager
 async def prometheus(target: str, folder: Path) -> AsyncIterator[Prometheus]:
     """Scrapes `target` (host:port) each second and evaluates the rules as often."""
-    port = _free_port()
+    port = free_port()
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(RULES)],
@@ -78,10 +78,3 @@ async def prometheus(target: str, folder: Path) -> AsyncIterator[Prometheus]:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port

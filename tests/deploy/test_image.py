@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import requires, version
@@ -22,6 +21,7 @@ from stream_sync.sandbox.server import Sandbox
 from tests.deploy.image import LOCKS, ROOT, Built, built
 from tests.deploy.tools import run, tool
 from tests.e2e.service import until
+from tests.rig.ports import free_port
 
 MOST_MEGABYTES = 250
 USER = "65532:65532"
@@ -154,10 +154,3 @@ async def inside(
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port

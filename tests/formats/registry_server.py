@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.rig.ports import free_port
+
 
 class RegistryServer:
     """Serves schemas by the path that names them; `schemas` may be changed at any time."""
@@ -32,14 +34,14 @@ class RegistryServer:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Listens; again on the same port after `stop`."""
+        """Listens; again on the same port after `stop`, which nobody gets meanwhile."""
+        self.port = self.port or free_port()
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
-        self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Goes down."""

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Self
 
 from tests.rig.jars import redis_jars
+from tests.rig.ports import free_port
 
-START_LIMIT = 20.0
+START_LIMIT = 60.0
 """Seconds."""
 _SERVERS = {
     ("Linux", "x86_64"): "redis-server-6.2.6-v5-linux-amd64",
@@ -64,9 +65,7 @@ class RedisServer:
     def __init__(self) -> None:
         self._program = program()
         self._folder = Path(tempfile.mkdtemp(prefix="stream-sync-redis-"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
 

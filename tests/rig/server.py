@@ -8,8 +8,6 @@ Invariants:
 
 from __future__ import annotations
 
-import contextlib
-import random
 import shutil
 import signal
 import socket
@@ -24,6 +22,7 @@ from typing import IO, Self
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.rig.jars import kafka_jars
+from tests.rig.ports import free_port
 
 START_LIMIT = 120.0
 """Seconds until a start counts as failed; about 4 are usual, on a crowded machine a minute."""
@@ -58,7 +57,7 @@ class KafkaServer:
         self._groups = groups
         self._follows = follows
         self._heap = heap
-        self._port, self._controller_port = _free_ports(2)
+        self._port, self._controller_port = free_port(), free_port()
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
@@ -205,19 +204,6 @@ class KafkaServer:
                 self._process.kill()
                 self._process.wait()
             self._process = None
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody uses, below those that Linux gives to outgoing connections (32768 and above): one of these may
-    be somebody's before the broker has it, or while it is down."""
-    free: list[int] = []
-    while len(free) < count:
-        port = random.randrange(12_000, 32_000)
-        with socket.socket() as attempt, contextlib.suppress(OSError):
-            attempt.bind(("127.0.0.1", port))
-            if port not in free:
-                free.append(port)
-    return free
 
 
 def _listens(port: int) -> bool:
