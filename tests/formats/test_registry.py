@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from stream_sync import schema_registry
 from stream_sync.config.settings import SchemaRegistry
 from stream_sync.config.values import Secret
 from stream_sync.errors import HaltError, WaitError
@@ -25,7 +26,13 @@ from tests.formats.writing_avro import envelope_schema
 
 SCHEMA = envelope_schema({"id": "int"})
 SEVEN = SchemaId("id", 7)
-LIMIT = 20.0
+LIMIT = 60.0
+"""Seconds, of a machine that may stand still for ten."""
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_registry, "TIMEOUT", LIMIT)
 
 
 class Log:

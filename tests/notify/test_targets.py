@@ -13,12 +13,20 @@ from stream_sync.config.notifying import Email, Webhook
 from stream_sync.config.values import Secret
 from stream_sync.contract.virtual_time import in_virtual_time
 from stream_sync.delivery.notices import Notice
+from stream_sync.notify import targets
 from stream_sync.notify.digest import Digest
 from stream_sync.notify.post import TRIES, Post
 from stream_sync.notify.targets import EmailTarget, NotSentError, WebhookTarget
 from tests.notify.inbox import inbox
 
+LIMIT = 60.0
+"""Seconds, of a machine that may stand still for ten."""
 DIGEST = Digest("gold", "column_missing", 3, 1_700_000_000.0, 1_700_000_060.0, ("ltv",))
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "TIMEOUT", LIMIT)
 
 
 async def test_a_mail_goes_out_over_smtp() -> None:
