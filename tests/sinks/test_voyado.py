@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stream_sync.contract.virtual_time import in_virtual_time
 from stream_sync.model import DELIVERED, Halt, Ignored, Intent, Mode, Outcome, Rejected, Retry, Throttled
 from stream_sync.sandbox.faults import Faults
 from stream_sync.sandbox.server import Sandbox
@@ -269,6 +270,7 @@ async def test_a_post_that_took_effect_without_an_answer_creates_nobody_twice() 
         assert asked(workspace) == ["GET", "POST", "GET", "PATCH"]
 
 
+@in_virtual_time
 async def test_a_post_that_took_effect_after_its_time_was_over_creates_nobody_twice() -> None:
     def observe(endpoint: str, result: str, seconds: float) -> None:
         told.append((endpoint, result))
@@ -540,6 +542,7 @@ async def test_a_contact_known_by_id_and_by_address_is_in_one_request_at_a_time(
         assert len(sink._turns) == 0
 
 
+@in_virtual_time
 async def test_people_of_their_own_go_side_by_side() -> None:
     async with voyado() as (sink, workspace):
         workspace.faults = Faults(latency=0.2)
