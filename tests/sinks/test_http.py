@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import itertools
+import socket
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from stream_sync.config.values import Rate
 from stream_sync.sinks.http import Failure, Http, Reply, segment
 from stream_sync.sinks.pace import Pace
+from tests.rig.ports import refusing_port
 from tests.sinks.rude_server import Behaviour, answering, read_request, response, rude_server
 
 
@@ -91,18 +93,23 @@ async def test_the_deadline_is_for_the_whole_exchange(behave: Behaviour) -> None
     ],
 )
 async def test_what_goes_wrong_has_a_name(behave: Behaviour, failure: str) -> None:
-    outcome = await outcome_of(behave, timeout=10)
+    outcome = await outcome_of(behave, timeout=60)
     assert isinstance(outcome, Failure)
     assert outcome.reason == failure
 
 
 async def test_nobody_listens() -> None:
-    async with rude_server(silent) as url:
-        pass
-    assert await ask(client(url)) == Failure("connect")
+    with refusing_port() as port:
+        assert await ask(client(f"http://127.0.0.1:{port}")) == Failure("connect")
 
 
-async def test_a_name_that_is_none() -> None:
+async def test_a_name_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As resolvers say it; where there is no network they take a minute for it."""
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert await ask(client("http://nowhere.invalid")) == Failure("connect")
 
 
@@ -112,7 +119,7 @@ async def test_plain_text_where_tls_is_expected() -> None:
         await reader.read()
 
     async with rude_server(greet) as url:
-        assert await ask(client(url.replace("http:", "https:"), timeout=5)) == Failure("tls")
+        assert await ask(client(url.replace("http:", "https:"), timeout=60)) == Failure("tls")
 
 
 async def test_a_reply_comes_whole_and_a_body_of_a_megabyte_too() -> None:
@@ -168,7 +175,9 @@ async def test_every_exchange_is_told_of() -> None:
     told: list[tuple[str, str]] = []
     async with rude_server(answering(response("503 Busy"))) as url:
         await ask(Http(url, dict, lambda endpoint, result, seconds: told.append((endpoint, result))))
-    await ask(Http(url, dict, lambda endpoint, result, seconds: told.append((endpoint, result))))
+    with refusing_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        await ask(Http(url, dict, lambda endpoint, result, seconds: told.append((endpoint, result))))
     assert told == [("x", "503"), ("x", "connect")]
 
 
