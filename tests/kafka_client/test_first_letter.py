@@ -6,9 +6,10 @@ from __future__ import annotations
 import asyncio
 import ctypes
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from stream_sync.kafka.letter_topics import LetterTopic
 from stream_sync.kafka.letters import Letters, Reason
@@ -22,7 +23,7 @@ TOPIC = LetterTopic("first.gold.dlq", 1, 1000)
 REASON = Reason("gold", "TASK_PUT", "refused", "it was refused", None, 1)
 PRODUCE, NOT_LEADER = 0, 6
 COUNT = 50
-LIMIT = 30
+LIMIT = 60
 
 
 @pytest.fixture
@@ -78,14 +79,23 @@ async def test_a_leader_that_refuses_only_the_first_request_cannot_lose_it(clust
     assert sorted(found) == sorted(b"%d" % number for number in range(COUNT))
 
 
-async def test_a_first_letter_whose_sender_is_gone_is_still_waited_for(cluster: MockCluster) -> None:
+async def test_a_first_letter_whose_sender_is_gone_is_still_waited_for(
+    cluster: MockCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     letters = letters_to(cluster)
     refuse_one_request(cluster)
 
+    under_way, produce = asyncio.Event(), letters._produce
+
+    async def begin(*letter: Any) -> KafkaError | None:
+        under_way.set()
+        return await produce(*letter)
+
+    monkeypatch.setattr(letters, "_produce", begin)
     first = asyncio.create_task(letters.send(TOPIC, Held(b"value", b"0"), REASON))
     async with asyncio.timeout(LIMIT):
-        await until(lambda: any(each.locked() for each in letters._beginning.values()), "it is under way")
-        first.cancel()
+        await under_way.wait()
+        assert first.cancel()
         async with asyncio.TaskGroup() as group:
             for number in range(1, COUNT):
                 group.create_task(letters.send(TOPIC, Held(b"value", b"%d" % number), REASON))
