@@ -51,7 +51,7 @@ async def browsing(browser: Browser, console: Site, theme: Theme = "light", widt
     context = await browser.new_context(color_scheme=theme, viewport={"width": width, "height": 844})
     try:
         page = await context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.on("console", lambda line: wrong.append(line.text) if line.type in {"error", "warning"} else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda asked: None if asked.url.startswith(console.url) else wrong.append(asked.url))

@@ -35,7 +35,7 @@ def stream_sync(*arguments: str, environ: Mapping[str, str] | None = None) -> su
         env={"PATH": "/usr/bin:/bin", "BRAZE_API_KEY": "hidden", **(environ or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

@@ -40,7 +40,7 @@ def types(
     with path.open("w") as file:
         YAML(typ="safe", pure=True).dump(config, file)
     command = [sys.executable, "-m", "stream_sync", "types", "-c", str(path), "--source", "people", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def load(kafka: Kafka, prefix: str, captured: list[Captured], partitions: int = 3) -> None:

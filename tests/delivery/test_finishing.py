@@ -25,6 +25,9 @@ from tests.delivery.parts import Ack, Told, intent
 from tests.delivery.test_outcomes import Letters
 from tests.simulation.account import Account, StrictSink
 
+LIMIT = 60.0
+"""Seconds, of a machine that may stand still for ten."""
+
 
 class Steps(StrictSink):
     """Two requests a person, as where somebody is created and then gets their data."""
@@ -76,7 +79,7 @@ class Sending:
     async def begin(self) -> asyncio.Task[None]:
         running = asyncio.create_task(self.dispatch.run())
         self.dispatch.wake()
-        await asyncio.wait_for(self.sink.first.wait(), 5.0)
+        await asyncio.wait_for(self.sink.first.wait(), LIMIT)
         return running
 
 
@@ -87,14 +90,14 @@ async def test_a_call_that_started_is_finished_unless_its_partition_may_be_anoth
     sending.may_send = False
     sending.ack.revoked = why in ("revoked", "lost")
     sending.may_go_on = why != "not polled"
-    ending = sending.dispatch.let_go(5.0) if why == "revoked" else sending.dispatch.finish(5.0)
+    ending = sending.dispatch.let_go(LIMIT) if why == "revoked" else sending.dispatch.finish(LIMIT)
     if why == "lost":  # nobody asks a lane for what is lost
         ending.close()
         ending = asyncio.sleep(0)
     ended = asyncio.create_task(ending)
     await asyncio.sleep(0)
     sending.sink.answer.set()
-    await asyncio.wait_for(ended, 5.0)
+    await asyncio.wait_for(ended, LIMIT)
     while sending.dispatch.is_sending:  # noqa: ASYNC110  a turn for it to end in
         await asyncio.sleep(0)
     is_finished = why in ("stopped", "revoked")
@@ -129,7 +132,7 @@ async def test_what_was_sent_leaves_the_memory_without_the_garbage_collector(is_
             sending.sink.answer.set()
         else:
             sending.ack.revoked = True
-        await asyncio.wait_for(sending.dispatch.finish(5.0 if is_answered else 0.0), 10.0)
+        await asyncio.wait_for(sending.dispatch.finish(LIMIT if is_answered else 0.0), LIMIT)
         running.cancel()
         await asyncio.wait((running,))
         assert record() is None

@@ -127,7 +127,7 @@ class Settling:
 async def until(settling: Settling) -> None:
     """Lets every letter be written."""
     if settling.outcomes._writing:
-        await asyncio.wait(settling.outcomes._writing, timeout=5)
+        await asyncio.wait(settling.outcomes._writing, timeout=60)
         await asyncio.sleep(0)
 
 

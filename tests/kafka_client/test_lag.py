@@ -12,7 +12,7 @@ from stream_sync.kafka.offsets import Offsets
 from stream_sync.kafka.properties import admin_properties, consumer_properties
 from tests.rig.client import Kafka, Outgoing
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 class Nobody:
