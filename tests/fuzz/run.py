@@ -61,9 +61,9 @@ def fuzz(seed: int, numbers: Iterable[int]) -> Seen:
         target, decoders = readers[number % len(readers)]
         record = mutated(rng.choice(target.records), rng)
         held = Held(record.value, record.key, record.headers)
-        signal.setitimer(signal.ITIMER_REAL, HANGS)
         started = time.thread_time()
         try:
+            signal.setitimer(signal.ITIMER_REAL, HANGS)
             result = trial(rng.choice(decoders), held, COLUMNS)
         except Exception:  # noqa: BLE001  whatever it is, it is what is looked for
             result = "FAILED"
