@@ -98,8 +98,13 @@ async def all_answer(asked: Prometheus) -> None:
     await until(
         lambda: is_firing(asked, "StreamSyncDeadLetters"), "the alert of the row that no destination takes", LIMIT
     )
+    # Nothing is there after a scrape that took too long, until the next one.
+    await until(lambda: every_lane_is_there(asked), "every lane has a state", LIMIT)
+
+
+async def every_lane_is_there(asked: Prometheus) -> bool:
     lanes = {series["metric"]["activation"] for series in await asked.ask("stream_sync_lane_state == 1")}
-    assert lanes == {lane.activation for lane in LANES}
+    return lanes == {lane.activation for lane in LANES}
 
 
 async def is_firing(asked: Prometheus, alert: str) -> bool:
