@@ -18,7 +18,7 @@ from stream_sync.config.load import load
 from stream_sync.sandbox.demo_config import LANES, config_text
 from stream_sync.sandbox.server import VENDORS
 
-LIMIT = 120
+LIMIT = 300
 """Seconds, for a slow machine under load."""
 
 

@@ -15,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from stream_sync.sandbox import broker as brokers
 from stream_sync.sandbox.broker import Broker
 from stream_sync.sandbox.demo_stage import TOPICS, Stage
 from stream_sync.sandbox.server import Sandbox
@@ -97,8 +98,11 @@ def test_it_is_small() -> None:
     assert image().megabytes <= MOST_MEGABYTES
 
 
-async def test_it_starts_on_a_read_only_root_syncs_and_ends_in_order(tmp_path: Path) -> None:
+async def test_it_starts_on_a_read_only_root_syncs_and_ends_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found, port = image(), free_port()
+    monkeypatch.setattr(brokers, "SECONDS", LIMIT)
     must_mount()
     with Broker(TOPICS) as broker:
         async with Sandbox() as sandbox:

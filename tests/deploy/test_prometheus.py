@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from stream_sync.sandbox import broker as brokers
 from stream_sync.sandbox.broker import Broker
 from stream_sync.sandbox.demo_config import LANES, MIRROR
 from stream_sync.sandbox.demo_stage import TOPICS, Stage
@@ -29,8 +30,11 @@ CHOSEN = {"$namespace": ".*", "$job": ".*", "$activation": MIRROR.activation, "$
 """What a reader of the dashboards has chosen."""
 
 
-async def test_every_panel_and_every_rule_answers_under_the_demos_load(tmp_path: Path) -> None:
+async def test_every_panel_and_every_rule_answers_under_the_demos_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tool("prometheus")
+    monkeypatch.setattr(brokers, "SECONDS", LIMIT)
     with Broker(TOPICS) as broker:
         async with Sandbox() as sandbox:
             stage = Stage(broker, sandbox, seed=1)
