@@ -11,8 +11,15 @@ from pathlib import Path
 import pytest
 
 from stream_sync import cli
+from stream_sync.commands import running
 from stream_sync.delivery.standing import LaneStatus
 from tests.admin.served import CONFIG, TOKEN, Site, site
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who answers is this very process, which may stand still for a while."""
+    monkeypatch.setattr(running, "TIMEOUT", 60.0)
 
 
 async def command(folder: Path, site: Site, *words: str, name: str = "acme") -> tuple[int, str, str]:

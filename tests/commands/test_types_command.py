@@ -20,7 +20,7 @@ SCALE_UNKNOWN = {"next_offer_score": "decimal(2)"}
 def types(
     kafka: Kafka, prefix: str, folder: Path, *arguments: str, bootstrap: str = "", **source: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the command for the source `people`."""
+    """Runs the command for the source `people`; a broker may stand still for a while."""
     config = {
         "name": prefix,
         "kafka": {"bootstrap.servers": bootstrap or kafka.bootstrap},
@@ -39,7 +39,8 @@ def types(
     path = folder / "acme.yaml"
     with path.open("w") as file:
         YAML(typ="safe", pure=True).dump(config, file)
-    command = [sys.executable, "-m", "stream_sync", "types", "-c", str(path), "--source", "people", *arguments]
+    command = [sys.executable, "-m", "stream_sync", "types", "-c", str(path), "--source", "people"]
+    command += ["--timeout", "60s", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
