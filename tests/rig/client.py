@@ -57,18 +57,23 @@ class Kafka:
         """Returns when each partition's leader answers: before, it may refuse a first request and take the second, and
         what is in the first comes last, or never."""
         _insist(lambda: self._admin.create_topics([topic], operation_timeout=LIMIT)[topic.topic].result(LIMIT))
+        self._wait_for_leaders(topic.topic, partitions)
+        return topic.topic
+
+    def _wait_for_leaders(self, topic: str, partitions: int) -> None:
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline:
             with contextlib.suppress(KafkaException):
-                if len(self.end_offsets(topic.topic)) == partitions:
-                    return topic.topic
-        raise AssertionError(f"topic {topic.topic} is not there within {LIMIT:.0f} s of its creation")
+                if len(self.end_offsets(topic)) == partitions:
+                    return
+        raise AssertionError(f"topic {topic} has no {partitions} partitions that answer within {LIMIT:.0f} s")
 
     def add_partitions(self, topic: str, total: int) -> None:
-        """Returns when the topic has so many."""
+        """Returns when each partition's leader answers."""
         self._writer = None  # it would learn of them minutes later
         wanted = [NewPartitions(topic, total)]
         _insist(lambda: self._admin.create_partitions(wanted, operation_timeout=LIMIT)[topic].result(LIMIT))
+        self._wait_for_leaders(topic, total)
 
     def topics(self) -> set[str]:
         """The names of all topics, Kafka's own left out."""
