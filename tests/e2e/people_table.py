@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from stream_sync.sandbox.debezium import Table, Written
 from stream_sync.sandbox.server import Sandbox
 from stream_sync.sandbox.warehouse import Warehouse
-from tests.e2e.service import LIMIT, run
+from tests.e2e.service import LIMIT, LONG_SESSION, run
 from tests.rig.client import Kafka, Outgoing
 
 TYPES = {"id": "text", "email": "text", "name": "text", "tier": "text"}
@@ -39,7 +39,7 @@ class People:
         self.write(self.table.snapshot(time.time()))
         self.config: dict[str, Any] = {
             "name": prefix,
-            "kafka": {"bootstrap.servers": kafka.bootstrap, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
+            "kafka": {"bootstrap.servers": kafka.bootstrap, **LONG_SESSION},
             "admin": False,
             "sources": {"people": {"topic": self.topic, "before": "full", "types": TYPES}},
             "destinations": {

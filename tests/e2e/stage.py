@@ -30,7 +30,7 @@ from stream_sync.sandbox.debezium import Row, Table, Written, change, key_change
 from stream_sync.wiring import RunOptions
 from tests.e2e import service
 from tests.e2e.oracle import People, differences
-from tests.e2e.service import Running
+from tests.e2e.service import LONG_SESSION, Running
 from tests.oracle.destination import Account, Oracle
 from tests.oracle.history import VERSION, History, State
 from tests.oracle.journal import Entry, Journal
@@ -183,8 +183,7 @@ class Stage:
             "name": prefix,
             "kafka": {
                 "bootstrap.servers": kafka.bootstrap,
-                "session.timeout.ms": 6000,
-                "heartbeat.interval.ms": 500,
+                **LONG_SESSION,
                 "topic.metadata.refresh.interval.ms": 500,
             },
             "admin": False,

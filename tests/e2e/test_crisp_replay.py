@@ -19,7 +19,7 @@ from stream_sync.config.values import Rate
 from stream_sync.sandbox.faults import Faults
 from stream_sync.sandbox.server import Sandbox
 from tests.e2e.oracle import differences
-from tests.e2e.service import Running, run, service, until
+from tests.e2e.service import LONG_SESSION, SHORT_SESSION, Running, run, service, until
 from tests.fixtures.warehouse.records import SUPPORT_PEOPLE_TYPES, Encoding, records, rows
 from tests.rig.client import Kafka, Outgoing
 
@@ -141,7 +141,7 @@ def config(
     guard = {"deletes": {"after": "300ms", "max": 1000, "per": "1h"}} if mode == "mirror" else {}
     return {
         "name": prefix,
-        "kafka": {"bootstrap.servers": kafka.bootstrap, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
+        "kafka": {"bootstrap.servers": kafka.bootstrap, **LONG_SESSION},
         "admin": False,
         "sources": {"people": {"topic": f"{prefix}.people", "before": "full", **types}},
         "destinations": {
@@ -246,6 +246,7 @@ async def test_a_killed_process_and_a_bad_vendor_lose_nothing(kafka: Kafka, pref
     async with Sandbox(rate_limit=Rate(60, 1.0)) as sandbox:
         settings = config(kafka, prefix, sandbox, "mirror")
         settings["destinations"]["crisp"]["rate_limit"] = "60/1s"
+        settings["kafka"] |= SHORT_SESSION
         async with service(settings, tmp_path) as running:
             await until(lambda: len(sandbox.workspace("crisp", prefix).people) > 30, "some of the people are there")
             running.process.kill()

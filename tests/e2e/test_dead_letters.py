@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from stream_sync.sandbox.debezium import Written
 from stream_sync.sandbox.faults import NONE, Faults
-from tests.e2e.service import until
+from tests.e2e.service import SHORT_SESSION, until
 from tests.e2e.stage import ACTIVATION, Stage
 from tests.rig.client import Outgoing
 
@@ -183,7 +183,7 @@ async def test_rejections_with_deliveries_between_them_halt_nothing(stage: Stage
 
 async def test_no_offset_passes_a_record_whose_letter_kafka_does_not_have(stage: Stage) -> None:
     stage.create()
-    stage.config["kafka"] |= {"session.timeout.ms": 1000, "heartbeat.interval.ms": 200}
+    stage.config["kafka"] |= SHORT_SESSION
     stage.kafka.create_topic(stage.dead_letters, 1, {"max.message.bytes": "100"})  # so small that it takes none
     stage.write(stage.table.insert("ann"))
     stage.kafka.produce(stage.topic, [Outgoing(b'{"id":"bad"}', b"{")])

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 
 from stream_sync.sandbox.faults import NONE, Faults
-from tests.e2e.service import until
+from tests.e2e.service import SHORT_SESSION, until
 from tests.e2e.stage import Stage
 
 ENDS = (signal.SIGKILL, signal.SIGTERM) * 3
@@ -82,7 +82,7 @@ async def test_a_process_ended_at_any_moment_loses_nothing(stage: Stage) -> None
     dice = random.Random(4)
     table = stage.table
     stage.create(2)
-    stage.config["kafka"] |= {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
+    stage.config["kafka"] |= SHORT_SESSION
     stage.activation["batch"]["max_records"] = 5
     stage.braze["in_flight"] = 2
     stage.workspace.faults = Faults(latency=0.03)

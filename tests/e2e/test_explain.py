@@ -90,6 +90,8 @@ async def test_without_outcomes_delivery_is_unknown_and_a_topic_that_takes_none_
             await until(lambda: "outcome_not_told" in running.log, "the warning is told")
             people.update(1, name="Changed since")
             await until(lambda: people.found == people.expected, "the lane goes on")
+            running.process.terminate()
+            assert await running.ended() == 0
         assert outcomes(people) == []
         people.activation.pop("outcomes")
         people.update(1, name=f"Now {time.time()}")

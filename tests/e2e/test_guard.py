@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stream_sync.sandbox.faults import NONE, Faults
-from tests.e2e.service import until
+from tests.e2e.service import SHORT_SESSION, until
 from tests.e2e.stage import Stage
 
 MOST = 5
@@ -95,7 +95,7 @@ async def test_a_refresh_that_deletes_and_inserts_every_row_deletes_nobody(stage
 
 async def test_a_crash_loop_deletes_nobody_beyond_the_budget(stage: Stage) -> None:
     guarded(stage, after="50ms")
-    stage.config["kafka"] |= {"session.timeout.ms": 1000, "heartbeat.interval.ms": 200}
+    stage.config["kafka"] |= SHORT_SESSION
     table = stage.table
     stage.create(2)
     stage.write(table.inserts(40))

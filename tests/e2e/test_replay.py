@@ -10,7 +10,7 @@ import pytest
 from stream_sync.config.values import Rate
 from stream_sync.sandbox.server import Sandbox
 from tests.e2e.oracle import Activation, People, Row, differences, people_of_rows, row_of_postgres
-from tests.e2e.service import Running, run, service, until
+from tests.e2e.service import LONG_SESSION, SHORT_SESSION, Running, run, service, until
 from tests.fixtures.warehouse.records import CUSTOMERS_TYPES, Encoding, records, rows
 from tests.rig.client import Kafka, Outgoing
 
@@ -57,7 +57,7 @@ def config(kafka: Kafka, prefix: str, sandbox: Sandbox, encoding: Encoding, **ac
     }
     return {
         "name": prefix,
-        "kafka": {"bootstrap.servers": kafka.bootstrap, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
+        "kafka": {"bootstrap.servers": kafka.bootstrap, **LONG_SESSION},
         "admin": False,
         "sources": {"customers": {"topic": f"{prefix}.customers", "before": "full", **types}},
         "destinations": {
@@ -129,9 +129,11 @@ async def test_a_killed_process_loses_nothing(kafka: Kafka, prefix: str, tmp_pat
     async with Sandbox(rate_limit=Rate(20, 1.0)) as sandbox:
         settings = config(kafka, prefix, sandbox, "json", batch={"max_records": 10, "max_wait": "50ms"})
         settings["destinations"]["braze"]["rate_limit"] = "20/1s"
+        settings["kafka"] |= SHORT_SESSION
         async with service(settings, tmp_path) as running:
             await until(lambda: len(sandbox.workspace("braze", prefix).people) > 50, "half of the people are there")
             running.process.kill()
+        sandbox.workspace("braze", prefix).window = None
         settings["destinations"]["braze"]["rate_limit"] = "3000/3s"
         assert_done(await run(settings, tmp_path, "--until-caught-up"))
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from stream_sync.state.attachment import NOTHING_SENT
-from tests.e2e.service import until
+from tests.e2e.service import SHORT_SESSION, until
 from tests.e2e.stage import Stage
 from tests.oracle.history import VERSION
 from tests.rig.jars import MissingToolError
@@ -75,6 +75,7 @@ async def test_who_leaves_a_segment_is_deleted_though_the_row_before_is_not_show
 
 async def test_a_kill_loses_nothing_of_it_that_is_believed_and_a_delete_erases(stage: Stage, redis_url: str) -> None:
     with_state(stage, redis_url)
+    stage.config["kafka"] |= SHORT_SESSION
     stage.activation["batch"] = {"max_records": 2, "max_wait": "1ms"}
     table = stage.table
     stage.create(2)

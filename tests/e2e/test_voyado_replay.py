@@ -15,7 +15,7 @@ import pytest
 from stream_sync.sandbox.faults import Faults
 from stream_sync.sandbox.server import Sandbox
 from tests.e2e.oracle import People, differences, same
-from tests.e2e.service import Running, run
+from tests.e2e.service import LONG_SESSION, Running, run
 from tests.fixtures.warehouse.records import LOYALTY_MEMBERS_TYPES, Captured, Encoding, records, rows
 from tests.rig.client import Kafka, Outgoing
 
@@ -93,7 +93,7 @@ def config(kafka: Kafka, prefix: str, sandbox: Sandbox, encoding: Encoding, **ac
     shared = {"source": "members", "destination": "voyado", "fields": FIELDS, "attributes": ATTRIBUTES}
     return {
         "name": prefix,
-        "kafka": {"bootstrap.servers": kafka.bootstrap, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
+        "kafka": {"bootstrap.servers": kafka.bootstrap, **LONG_SESSION},
         "admin": False,
         "sources": {
             "members": {
