@@ -16,7 +16,7 @@ from stream_sync.sandbox.debezium import Written
 from stream_sync.sandbox.faults import NONE, Faults
 from tests.e2e.service import SHORT_SESSION, until
 from tests.e2e.stage import ACTIVATION, Stage
-from tests.rig.client import Outgoing
+from tests.rig.client import LIMIT, Outgoing
 
 UNTOUCHED = [("trace", b"one"), ("trace", b"two"), ("empty", None), ("bytes", b"\xff\x00")]
 
@@ -206,4 +206,4 @@ async def take_letters(stage: Stage) -> None:
     admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap})
     usual = ConfigEntry("max.message.bytes", "1000000", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ConfigResource.Type.TOPIC, stage.dead_letters, incremental_configs=[usual])
-    await asyncio.to_thread(lambda: admin.incremental_alter_configs([resource])[resource].result(10))
+    await asyncio.to_thread(lambda: admin.incremental_alter_configs([resource])[resource].result(LIMIT))

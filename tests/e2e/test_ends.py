@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from stream_sync.sandbox.faults import NONE, Faults
 from tests.e2e.service import SHORT_SESSION, until
 from tests.e2e.stage import Stage
+from tests.rig.client import LIMIT
 
 ENDS = (signal.SIGKILL, signal.SIGTERM) * 3
 
@@ -32,7 +33,7 @@ async def test_a_signal_ends_in_order_and_the_next_run_repeats_no_more_than_was_
     async with stage.process() as running:
         await until(lambda: len(stage.people) >= 20, "some people are there")
         running.process.send_signal(signum)
-        assert await running.ended(20) == 0, running.log
+        assert await running.ended() == 0, running.log
     done = set(stage.people)
     first = len(stage.requests())
     assert all(entry.status == 201 for entry in stage.requests()), "what was in flight was finished"
@@ -55,9 +56,9 @@ async def test_a_request_that_hangs_is_given_up_in_time_and_sent_by_the_next_run
     async with stage.process() as running:
         await until(lambda: len(stage.journal.entries) > 0, "a request hangs")
         running.process.send_signal(signal.SIGTERM)
-        started = time.monotonic()
-        assert await running.ended(20) == 0, running.log
-        assert time.monotonic() - started < 15, "the request itself would take longer"
+        assert await running.ended() == 0, running.log
+        (entry,) = stage.journal.entries
+        assert time.monotonic() - entry.arrived < 28, "the request itself would take 30 s"
     assert stage.committed in ({}, {0: 0})
 
     stage.workspace.faults = NONE
@@ -67,6 +68,7 @@ async def test_a_request_that_hangs_is_given_up_in_time_and_sent_by_the_next_run
 
 
 async def test_a_second_signal_ends_at_once(stage: Stage) -> None:
+    """With a status of its own; after the first one it would end with 0 when the request did."""
     stage.create()
     stage.write(stage.table.insert("ann"))
     stage.workspace.faults = Faults(latency=60)
@@ -75,7 +77,7 @@ async def test_a_second_signal_ends_at_once(stage: Stage) -> None:
         running.process.send_signal(signal.SIGTERM)
         await until(lambda: "stopping" in running.log, "the first signal was taken")
         running.process.send_signal(signal.SIGTERM)
-        assert await running.ended(5) == 130
+        assert await running.ended() == 130
 
 
 async def test_a_process_ended_at_any_moment_loses_nothing(stage: Stage) -> None:
@@ -95,7 +97,10 @@ async def test_a_process_ended_at_any_moment_loses_nothing(stage: Stage) -> None
         before = len(stage.journal.entries)
         async with stage.process() as running:
             wanted = before + dice.randrange(1, 15)
-            await until(lambda wanted=wanted: len(stage.journal.entries) >= wanted, "so many requests")  # type: ignore[misc]
+            await until(
+                lambda wanted=wanted: len(stage.journal.entries) >= wanted or stage.wrong == [],  # type: ignore[misc]
+                "so many requests, or all that there are",
+            )
             running.process.send_signal(how)
             assert await running.ended() == (0 if how is signal.SIGTERM else -signal.SIGKILL), running.log
 
@@ -127,14 +132,14 @@ async def test_a_stop_while_joining_is_quick(stage: Stage) -> None:
     admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap})
 
     def is_waiting() -> bool:
-        group = admin.describe_consumer_groups([stage.group])[stage.group].result(5)
+        group = admin.describe_consumer_groups([stage.group])[stage.group].result(LIMIT)
         return bool(group.state == ConsumerGroupState.PREPARING_REBALANCING)
 
     async with somebody_who_never_rejoins(stage), stage.inside() as running:
         await until(is_waiting, "the service joins")
         started = time.monotonic()
         result = await running.stop()
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 60, "the group itself would wait for 300 s"
         assert not result.halted
 
 
@@ -143,7 +148,7 @@ async def test_a_stop_while_the_topic_is_missing_is_quick(stage: Stage) -> None:
         await until(lambda: running.is_halted, "the topic is missed")
         started = time.monotonic()
         await running.stop()
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 30, "it looks again after 60 s"
 
 
 async def test_a_topic_that_comes_later_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stream_sync.sandbox.server import Sandbox
 from tests.e2e.people_table import People, person
-from tests.e2e.service import Running, service, until
+from tests.e2e.service import LIMIT, Running, service, until
 from tests.rig.client import Kafka, Outgoing
 
 
@@ -30,7 +30,7 @@ def _held(running: Running) -> int | None:
     address = re.search(r"http://127\.0\.0\.1:\d+", running.log)
     if address is None:
         return None
-    with urllib.request.urlopen(f"{address[0]}/metrics", timeout=10) as answer:  # noqa: S310  our own address
+    with urllib.request.urlopen(f"{address[0]}/metrics", timeout=LIMIT) as answer:  # noqa: S310  our own address
         found = re.search(rb"^stream_sync_held_deletes\{.*\} (\d+)", answer.read(), re.MULTILINE)
     return None if found is None else int(found[1])
 

@@ -23,7 +23,7 @@ from tests.e2e.members import SESSION, Member, Members
 from tests.e2e.service import until
 from tests.e2e.stage import Stage
 from tests.e2e.visitors import Visitors
-from tests.rig.client import Kafka
+from tests.rig.client import LIMIT, Kafka
 from tests.rig.server import KafkaServer
 
 PROPERTIES = {
@@ -111,11 +111,11 @@ async def test_commits_that_are_refused_are_made_later(stage: Stage, members: Me
     async with load.running():
         await flows(stage)
         await until(lambda: bool(stage.committed), "something is committed")
-        admin.create_acls([refusal])[refusal].result(10)
+        admin.create_acls([refusal])[refusal].result(LIMIT)
         refused = "GROUP_AUTHORIZATION_FAILED"
         await until(lambda: refused in member.log.read_text(), "it is refused")
         which = AclBindingFilter(*anybody, AclOperation.READ, AclPermissionType.DENY)
-        admin.delete_acls([which])[which].result(10)
+        admin.delete_acls([which])[which].result(LIMIT)
         await flows(stage)
 
     await settled(stage)
@@ -127,7 +127,7 @@ async def test_a_topic_that_is_deleted_and_created_anew(stage: Stage, members: M
     member = await members.join()
     await settled(stage)
     admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap})
-    admin.delete_topics([stage.topic])[stage.topic].result(10)
+    admin.delete_topics([stage.topic])[stage.topic].result(LIMIT)
     await until(lambda: "partitions_lost" in member.log.read_text(), "it is gone")
 
     stage.create(2)

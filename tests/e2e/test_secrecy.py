@@ -21,7 +21,7 @@ from stream_sync.config.secrets import secrets_in
 from stream_sync.sandbox.debezium import Written
 from stream_sync.sandbox.server import VENDORS, Sandbox, Vendor
 from stream_sync.sandbox.workspace import Answer, Workspace
-from tests.e2e.service import service, until
+from tests.e2e.service import LIMIT, service, until
 from tests.e2e.stage import TYPES, Stage, Warehouse
 from tests.rig.client import Kafka, Outgoing
 
@@ -140,7 +140,7 @@ def commands(file: str) -> Iterator[list[str]]:
 
 
 def get(address: str) -> str:
-    with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310  an address of this machine
+    with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310  an address of this machine
         body: bytes = answer.read()
     return body.decode()
 
