@@ -67,7 +67,7 @@ async def test_letters_are_replayed_and_held_deletes_released_beside_the_running
 ) -> None:
     async with Sandbox() as sandbox, aiohttp.ClientSession() as session:
         people = People(kafka, prefix, sandbox, tmp_path, count=12)
-        people.activation["deletes"] = {"after": "1s", "max": 2, "per": "1h"}
+        people.activation["deletes"] = {"after": "1s", "max": 0, "per": "1h"}
         people.config["admin"] = {"port": 0, "console": "write", "token": TOKEN}
         workspace = sandbox.workspace("braze", prefix)
         workspace.faults = Faults(reject=("p1", "p2"))

@@ -113,6 +113,8 @@ async def test_each_kind_of_bad_record_goes_alone_and_the_rest_goes_on(stage: St
 
 
 async def test_a_refused_person_of_a_batch_goes_alone_and_their_next_change_is_whole(stage: Stage) -> None:
+    """A batch is all five, however their records are read."""
+    stage.activation["batch"] = {"max_records": 5, "max_wait": "1h"}
     table = stage.table
     stage.create()
     stage.write(table.inserts(5))
@@ -125,8 +127,8 @@ async def test_a_refused_person_of_a_batch_goes_alone_and_their_next_change_is_w
             "p0": 7, "p1": 7, "p2": 7, "p3": 0, "p4": 7,
         }  # fmt: skip
         stage.workspace.faults = NONE
-        stage.write(table.update("p3", tier="gold"))
-        await until(lambda: stage.wrong == [], "p3 is as the table says")
+        stage.write(*(table.update(f"p{n}", tier="gold") for n in range(5)))
+        await until(lambda: stage.wrong == [], "all are as the table says, p3 too")
 
     (letter,) = stage.letters(stage.dead_letters)
     assert short(letter) == ("TASK_PUT", "blacklisted_external_user_id")

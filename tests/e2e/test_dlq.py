@@ -153,7 +153,7 @@ async def test_a_replay_deletes_nobody_while_deletes_are_held(kafka: Kafka, pref
         people.activation["deletes"]["max"] = 1
         for number in (1, 3, 4):
             people.delete(number)
-        await people.catch_up()
+        await people.catch_up_with_too_many_deletes()
 
         withheld = await people.command("dlq", "replay")
 

@@ -34,14 +34,17 @@ async def test_memory_is_bounded_with_full_backlogs(
         path.write_text(json.dumps({**config, "name": prefix}))
         with memory.running([sys.executable, "-m", "stream_sync", "run", "-c", str(path)], log) as service:
             seen: list[float] = []
+            metrics = ""
 
             def is_full() -> bool:
+                nonlocal metrics
                 seen.append(memory.rss(service.pid))
                 if "admin_listening" not in log.read_text():
                     return False
-                return memory.total(memory.scrape(log), "lane_state", 'state="paused"') == LANES
+                metrics = memory.scrape(log)
+                return memory.total(metrics, "lane_state", 'state="paused"') == LANES
 
             await until(is_full, "all backlogs are full", 180)
-            metrics = memory.scrape(log)
+            service.kill()  # in order it would end with what the destinations are asked, a minute later
     assert memory.total(metrics, "pending_intents") >= 30_000
     assert max(seen) <= memory.LIMIT
