@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 import re
 import time
 from contextlib import redirect_stderr, redirect_stdout
+from datetime import datetime
 from typing import Any, NamedTuple
 
+import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from stream_sync import cli
 from stream_sync.kafka.progress import Progress
-from tests.e2e.service import Running, until
+from tests.e2e.service import LIMIT, Running, until
 from tests.e2e.stage import ACTIVATION, Stage
 
 TOKEN = "made-up-token-of-this-test"
+
+
+@pytest.fixture(autouse=True)
+def patient_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still is no service that does not answer."""
+    monkeypatch.setattr("stream_sync.commands.running.TIMEOUT", LIMIT)
 
 
 class Done(NamedTuple):
@@ -58,7 +67,7 @@ async def lane(stage: Stage, url: str) -> dict[str, Any]:
 
 
 async def test_between_its_runs_a_lane_waits_and_a_run_sends_each_person_once_and_then_who_left(stage: Stage) -> None:
-    stage.activation["schedule"] = {"every": "12s"}
+    stage.activation["schedule"] = {"every": "4s"}
     stage.activation["deletes"]["after"] = "500ms"
     with_console(stage)
     table = stage.table
@@ -67,18 +76,27 @@ async def test_between_its_runs_a_lane_waits_and_a_run_sends_each_person_once_an
     async with stage.process() as running:
         url = await address(running)
         await until(lambda: stage.is_committed_to_the_end, "the first run is over")
-        before = len(stage.requests())
-        stage.write(*(table.update("p1", score=score) for score in range(1, 6)), table.delete("p2"))
+        scores = itertools.count(1)
+        before, due = 0, ""
 
-        await until(lambda: is_between_runs(stage, url), "it waits for its next run")
-        shown = await command(stage, "status", "--url", url)
-        assert "waiting (schedule)" in shown.out
-        assert len(stage.requests()) == before
-        await until(lambda: stage.is_committed_to_the_end, "the next run is over")
+        async def changes_wait() -> bool:
+            """For the next run; False where it took them before anybody could look."""
+            nonlocal before, due
+            before = len(stage.requests())
+            stage.write(*(table.update("p1", score=next(scores)) for _ in range(5)))
+            found = await lane(stage, url)
+            due = found["next_run"]
+            return is_between_runs(found) and len(stage.requests()) == before
 
-        assert [who for entry in stage.requests()[before:] for who in entry.people] == ["p1"]
+        await until(changes_wait, "it waits for its next run")
+        stage.write(table.delete("p2"))
+        await until(lambda: shows_that_it_waits(stage, url), "people are shown so, too")
+        await until(lambda: stage.wrong == [], "the next runs are over")
+
+        (sent,) = stage.requests()[before:]
+        assert sent.people == ["p1"]
+        assert sent.arrived + time.time() - time.monotonic() >= datetime.fromisoformat(due).timestamp()
         assert stage.deleted == ["p2"]
-        assert stage.wrong == []
         assert running.log.count("partitions_assigned") == 1
 
 
@@ -186,10 +204,13 @@ async def test_a_paused_activation_takes_and_sends_nothing_until_it_is_resumed(s
         await until(lambda: stage.wrong == [], "it goes on")
 
 
-async def is_between_runs(stage: Stage, url: str) -> bool:
-    found = await lane(stage, url)
+def is_between_runs(found: dict[str, Any]) -> bool:
     told = found["state"], found["reason"], found["limits"]["limited_by"]
     return told == ("waiting", "schedule", "schedule") and found["next_run"] is not None
+
+
+async def shows_that_it_waits(stage: Stage, url: str) -> bool:
+    return "waiting (schedule)" in (await command(stage, "status", "--url", url)).out
 
 
 async def is_paused(stage: Stage, url: str, *, lag: int) -> bool:
