@@ -193,7 +193,7 @@ async def test_what_does_not_answer_is_told_in_bounded_time(
 
     told = await validate(settings, tmp_path)
 
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
     assert told.status == 1
     assert "not reached: kafka.bootstrap.servers" in told.err
     assert "not reached: destinations.braze" in told.err
