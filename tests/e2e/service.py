@@ -20,7 +20,7 @@ LIMIT = 120.0
 LONG_SESSION = {"session.timeout.ms": 30_000, "heartbeat.interval.ms": 500}
 """Of a member that nobody kills: where the machine stands still for some seconds it keeps its partitions, so that what
 it delivered and had not committed does not come twice."""
-SHORT_SESSION = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
+SHORT_SESSION = {"session.timeout.ms": 1000, "heartbeat.interval.ms": 200}
 """Of a member that is killed: the next one waits for its partitions until the session is over."""
 
 
