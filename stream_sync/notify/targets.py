@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import smtplib
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -102,10 +103,12 @@ class EmailTarget:
     def _send(self, message: EmailMessage) -> None:
         settings = self._settings
         context = ssl.create_default_context()
+        # Left to itself it asks DNS for this machine's full name, for as long as DNS likes.
+        us = socket.gethostname()
         if settings.security == "tls":
-            client: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, timeout=TIMEOUT, context=context)
+            client: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, us, timeout=TIMEOUT, context=context)
         else:
-            client = smtplib.SMTP(settings.host, settings.port, timeout=TIMEOUT)
+            client = smtplib.SMTP(settings.host, settings.port, us, timeout=TIMEOUT)
         with client:
             if settings.security == "starttls":
                 client.starttls(context=context)

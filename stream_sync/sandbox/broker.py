@@ -15,8 +15,8 @@ from typing import NamedTuple, Self, cast
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
+    KafkaException,
     Producer,
     TopicPartition,
 )
@@ -25,10 +25,11 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from stream_sync.errors import StreamSyncError
 from stream_sync.sandbox.mock_cluster import MockCluster
 
-SECONDS = 10.0
+SECONDS = 30.0
 """How long any answer of the broker may take."""
 _QUIET = {"log_level": 0}
 """librdkafka logs to stderr, right into whatever a terminal shows."""
+_NO_ANSWER = "the embedded broker no longer answers"
 
 
 class Kept(NamedTuple):
@@ -91,14 +92,16 @@ class Broker:
     def ends(self, topic: str) -> dict[int, int]:
         """Partition to the offset that its next record will get."""
         asked = {partition: OffsetSpec.latest() for partition in self._partitions(topic)}
-        answers = self._admin.list_offsets(asked, request_timeout=SECONDS)
-        return {partition.partition: answer.result(SECONDS).offset for partition, answer in answers.items()}
+        with _answering():
+            answers = self._admin.list_offsets(asked, request_timeout=SECONDS)
+            return {partition.partition: answer.result(SECONDS).offset for partition, answer in answers.items()}
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Partition to the offset that a consumer group has committed, 0 where it has none."""
-        asked = ConsumerGroupTopicPartitions(group, self._partitions(topic))
-        (answer,) = self._admin.list_consumer_group_offsets([asked], request_timeout=SECONDS).values()
-        return {each.partition: max(0, each.offset) for each in answer.result(SECONDS).topic_partitions}
+        # Not asked of the admin client: its list_consumer_group_offsets can crash the process (2.16.1) while a
+        # coordinator is not ready.
+        with _answering(), Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, **_QUIET}) as reader:
+            return {each.partition: max(0, each.offset) for each in reader.committed(self._partitions(topic), SECONDS)}
 
     def read(self, topic: str) -> list[Kept]:
         """All records of a topic as of now."""
@@ -106,14 +109,15 @@ class Broker:
         properties = {"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.auto.commit": False, **_QUIET}
         with Consumer({**properties, "enable.partition.eof": True, "fetch.wait.max.ms": 10}) as consumer:
             # Asked for now, or the client finds the partitions' leaders only at its next look, half a second later.
-            consumer.list_topics(topic, timeout=SECONDS)
+            with _answering():
+                consumer.list_topics(topic, timeout=SECONDS)
             partitions = self._partitions(topic)
             consumer.assign([TopicPartition(topic, each.partition, OFFSET_BEGINNING) for each in partitions])
             to_read = len(partitions)
             while to_read:
                 message = consumer.poll(SECONDS)
                 if message is None:
-                    raise StreamSyncError("the embedded broker no longer answers")
+                    raise StreamSyncError(_NO_ANSWER)
                 error = message.error()
                 if error is None:
                     headers = cast("list[tuple[str, bytes]]", message.headers() or [])
@@ -124,6 +128,15 @@ class Broker:
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for number in range(self._topics[topic])]
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """What the clients raise where no answer comes says so as every other failure does."""
+    try:
+        yield
+    except (KafkaException, TimeoutError):
+        raise StreamSyncError(_NO_ANSWER) from None
 
 
 @contextmanager

@@ -3,6 +3,7 @@ registry went through."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,15 @@ async def test_a_registry_in_trouble_is_waited_for_in_the_group(kafka: Kafka, pr
     load(kafka, f"{prefix}.customers", capture)
     async with Sandbox() as sandbox, serving(capture.schemas) as registry:
         settings = avro_config(kafka, prefix, sandbox, registry)
+        settings["kafka"]["session.timeout.ms"] = 12_000
         registry.refusing = 503
         async with service(settings, tmp_path, "--until-caught-up") as running:
-            await until(lambda: len(registry.asked) >= 6, "the registry is asked again and again")
+            await until(lambda: len(registry.asked) > 0, "the registry is asked")
+            patience = time.monotonic() + 12 / 4
+            await until(
+                lambda: time.monotonic() > patience and len(registry.asked) >= 6,
+                "the registry is asked again and again",
+            )
             registry.refusing = None
             await running.ended()
         assert_done(running)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from stream_sync.errors import StreamSyncError
 from stream_sync.sandbox import broker as brokers
 from stream_sync.sandbox.broker import Broker
 
@@ -69,6 +71,31 @@ def test_a_group_starts_at_once_and_its_commits_are_seen(broker: Broker) -> None
 
     # A broker's own first wait for members takes 3 s, every time; a slow machine only now and then.
     assert any(first_takes(f"readers{number}") < 3 for number in range(5))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda broker: broker.ends(TOPIC),
+        lambda broker: broker.committed("readers", TOPIC),
+        lambda broker: broker.read(TOPIC),
+        lambda broker: broker.flush(),
+    ],
+    ids=["ends", "committed", "read", "flush"],
+)
+def test_what_does_not_answer_is_told_in_words(
+    ask: Callable[[Broker], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Broker({TOPIC: 1}, apart=True) as broker:
+        assert broker._process is not None
+        broker.write(TOPIC, b"one", b"value")
+        broker._process.send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(brokers, "SECONDS", 0.3)
+        try:
+            with pytest.raises(StreamSyncError, match="the embedded broker no longer"):
+                ask(broker)
+        finally:
+            broker._process.send_signal(signal.SIGCONT)
 
 
 def test_it_is_gone_after_its_block() -> None:
