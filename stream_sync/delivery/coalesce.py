@@ -182,14 +182,15 @@ class Backlog:
         for identifier, hold in delivered.followers:
             self.start_deferred((identifier,), hold, now)
 
-    def drop_following(self, failed: Pending, now: float) -> None:
-        """The Deletes that followed this intent are not sent, nor those that followed them: the new identifier was not
-        taken."""
+    def drop_following(self, failed: Pending, now: float) -> list[Pending]:
+        """The Deletes that followed this intent, and those that followed them, are not to be sent: the new identifier
+        was not taken. They are the caller's."""
+        dropped = []
         for identifier, hold in failed.followers:
             for delete in self._deferred((identifier,), hold):
                 self._remove(delete, now)
-                self._superseded(delete)
-                self.drop_following(delete, now)
+                dropped += [delete, *self.drop_following(delete, now)]
+        return dropped
 
     def take_deletes(self, now: float) -> list[Pending]:
         """All Deletes, out of the backlog: they are the caller's."""

@@ -4,6 +4,8 @@ Invariants:
 - Delivered, Ignored and Parked settle at once; Rejected settles when Kafka has the dead letter.
 - Retry and Throttled put the intent back; only a Retry while the destination takes others counts as an attempt. After
   SPLIT_AFTER attempts a person is sent alone, after twice as many they are Rejected(`destination_error`).
+- Where the write of a new identifier is Rejected, the Delete of the old one is not sent. It becomes a letter, too,
+  where the write's letter is another record, that does not tell of the old one.
 - A person who was rejected, ignored or deleted gets the whole row next time: the base of a delta is in doubt.
 - UNCHANGED is as good as delivered: the destination is known to have the person as they are.
 - More than `most_consecutive` rejections in a row halt the lane: that is a wrong mapping, not bad rows.
@@ -16,6 +18,8 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
+
+import msgspec
 
 from stream_sync.delivery import exchanges
 from stream_sync.delivery.coalesce import SPLIT_AFTER, Backlog
@@ -161,7 +165,8 @@ class Outcomes:
                 self._backlog.start_following(pending, now)
         elif isinstance(result, (Ignored, Parked)):
             self._settled(pending, "ignored" if isinstance(result, Ignored) else "parked", result.reason)
-            self._doubted(pending, now)
+            for delete in self._doubted(pending, now):
+                self.superseded(delete)
         elif isinstance(result, Rejected):
             if result.code == EMAIL_TAKEN:
                 self._backlog.taken_by_another(pending)
@@ -182,15 +187,23 @@ class Outcomes:
         return pending.attempts >= GIVE_UP_AFTER
 
     def _reject(self, pending: Pending, why: Rejected, attempts: int, now: float) -> None:
-        self._doubted(pending, now)
+        self._letter_of(pending, why, attempts)
+        for delete in self._doubted(pending, now):
+            if delete.record.offset() == pending.record.offset():
+                self.superseded(delete)
+            else:
+                message = f"not deleted, since the write of the row's new identifier was refused: {why.message}"
+                self._letter_of(delete, msgspec.structs.replace(why, message=message), attempts)
+
+    def _letter_of(self, pending: Pending, why: Rejected, attempts: int) -> None:
         self._letter(
             pending.acknowledgement, pending.offsets, pending.record, "TASK_PUT", why, attempts, pending.intent
         )
 
-    def _doubted(self, pending: Pending, now: float) -> None:
-        if pending.followers:
-            self._backlog.drop_following(pending, now)
+    def _doubted(self, pending: Pending, now: float) -> list[Pending]:
+        """The base of the person's next change is in doubt; the Deletes that are not to be sent for that."""
         self._doubt_base(pending.intent.identifier)
+        return self._backlog.drop_following(pending, now)
 
     def _doubt_base(self, identifier: str) -> None:
         self._doubt[identifier] = None

@@ -137,8 +137,14 @@ class Compiled:
                     found[name] = now
         return found
 
+    def is_other(self, differing: Iterable[Use], before: Row, after: Row) -> bool:
+        """Whether a mapped value differs, one that is or was left out included."""
+        return any(
+            self._was_other(sent, before, sent(after)) for use in differing for _name, sent, _surely in use.targets
+        )
+
     @staticmethod
-    def _was_other(sent: Callable[[Row], Sent | Omitted], before: Row, now: Sent) -> bool:
+    def _was_other(sent: Callable[[Row], Sent | Omitted], before: Row, now: Sent | Omitted) -> bool:
         try:
             return not are_same(sent(before), now)
         except FAULTS:

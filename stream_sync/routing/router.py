@@ -208,11 +208,13 @@ class Router:
             return self._moved(compiled, was, now, after)
         if doubt:
             return Intent("update", now.identifier, now.identified_by, compiled.whole(after))
+        if whole or self._whole:
+            if not compiled.is_other(differing, before, after):
+                return UNCHANGED
+            return Intent("update", now.identifier, now.identified_by, compiled.whole(after))
         changed = compiled.changed(differing, before, after)
         if not changed:
             return UNCHANGED
-        if whole or self._whole:
-            return Intent("update", now.identifier, now.identified_by, compiled.whole(after))
         return Intent("update", now.identifier, now.identified_by, changed, False, change.record, self._rest)
 
     def _update_blind(self, change: Change, compiled: Compiled) -> Decision:
@@ -263,13 +265,22 @@ class Router:
         if not self._mirror:
             return OUTSIDE
         self._await_tombstone(change)
+        missing: ColumnMissingError | None = None
         if self._before_full and change.before is not None:
-            was = self._was(self._for(change), change.before)
+            try:
+                was = self._for(change).member(change.before)
+            except ColumnMissingError as error:
+                missing, was = error, Standing.UNKNOWN
+            except FAULTS:
+                was = Standing.UNKNOWN
             if was is not Standing.UNKNOWN:
                 if not isinstance(was, Person):
                     return OUTSIDE
                 return self._left(change, was) if change.key_changed else _delete_of(was)
-        return self._left_unseen(change)
+        left = self._left_unseen(change)
+        if missing is not None and left is EXIT_UNKNOWN:
+            raise missing
+        return left
 
     def _tombstone(self, change: Change) -> Decision:
         if not self._mirror:

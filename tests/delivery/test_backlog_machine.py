@@ -182,7 +182,8 @@ class Backlogs(RuleBasedStateMachine):
                 case "rejected":
                     self.doubt.add(pending.intent.identifier)
                     self._let_differ(pending)
-                    self.backlog.drop_following(pending, self.now)
+                    for delete in self.backlog.drop_following(pending, self.now):
+                        self._superseded(delete)
                     pending.acknowledgement.settle(pending.offsets)
                 case "retry" if not pending.acknowledgement.revoked:
                     pending.attempts += 1

@@ -170,8 +170,7 @@ def test_and_is_not_sent_where_the_new_one_was_refused() -> None:
     delete = lane.add(intent("delete", "old"), ack)
     lane.backlog.follow(delete, insert)
     lane.take()
-    lane.backlog.drop_following(insert, lane.now)
-    assert lane.superseded == [delete]
+    assert lane.backlog.drop_following(insert, lane.now) == [delete]
     assert len(lane.backlog) == 0
 
 
@@ -183,8 +182,8 @@ def test_a_whole_row_of_old_identifiers_goes_the_same_way() -> None:
     three = lane.add(intent("insert", "three"), ack)
     lane.backlog.follow(lane.add(intent("delete", "two"), ack), three)
     assert lane.take() == [three]
-    lane.backlog.drop_following(three, lane.now)
-    assert sorted(pending.intent.identifier for pending in lane.superseded) == ["one", "two"]
+    dropped = lane.backlog.drop_following(three, lane.now)
+    assert sorted(pending.intent.identifier for pending in dropped) == ["one", "two"]
     assert len(lane.backlog) == 0
 
 

@@ -265,6 +265,24 @@ async def test_the_delete_of_an_old_identifier_goes_the_way_of_the_new_ones_inse
     assert (delete.offsets[0] in settling.ack.owed) is (sent is not False)
 
 
+@pytest.mark.parametrize(("again", "letters"), [(False, {1}), (True, {1, 3})])
+async def test_a_delete_that_is_not_sent_is_a_letter_where_the_insert_s_does_not_tell_of_it(
+    again: bool, letters: set[int]
+) -> None:
+    settling = Settling()
+    insert = settling.lane.add(intent("insert", "new"), settling.ack)
+    delete = settling.lane.add(intent("delete", "old"), settling.ack)
+    delete.record = insert.record
+    settling.lane.backlog.follow(delete, insert)
+    if again:  # its newest record, that has nothing of the old identifier, stands for the merged Insert
+        settling.lane.add(intent("insert", "new"), settling.ack)
+    settling.answer(REJECTED)
+    await until(settling)
+    assert {offset for offset, *_ in settling.letters.written} == letters
+    assert len(settling.lane.backlog) == 0
+    assert not settling.ack.owed
+
+
 # --- attempts -------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from stream_sync.errors import HaltError
-from stream_sync.model import Change, Intent, Refused
+from stream_sync.model import Change, Intent, Omitted, Refused, Sent, Value
+from stream_sync.routing.plan import Target
 from tests.routing.table import (
     ANN,
     BASIC,
@@ -40,6 +41,10 @@ BETTER = {**ANN, "ltv": 20}
 RENUMBERED = {**ANN, "id": 2}
 UNSEEN = {**ANN, "tier": UNAVAILABLE}
 WITHOUT_TIER = {name: value for name, value in ANN.items() if name != "tier"}
+
+
+def skip_null(value: Value) -> Sent | Omitted:
+    return Omitted.NULL_SKIPPED if value is None else value
 
 
 def row(what: str, setting: dict[str, Any], records: list[Read], *meant: str) -> Any:
@@ -311,6 +316,22 @@ ROWS = [
         "nothing: exit_unknown",
     ),
     row(
+        "where's column is gone in a d",
+        {},
+        [deleted(WITHOUT_TIER)],
+        "nothing",
+        "nothing",
+        "letter: TRANSFORMATION column_missing",
+    ),
+    row(
+        "an identifier's column is gone in a d whose key has it",
+        ALL,
+        [deleted({"name": "Ann"}, key=key_of(ANN))],
+        "nothing",
+        "nothing",
+        "delete",
+    ),
+    row(
         "a mapped expression fails",
         {"fields": {"part": "10 / ltv"}},
         [created({**ANN, "ltv": 0})],
@@ -421,6 +442,20 @@ def test_send_whole(mode: Any) -> None:
     activation = Activation(mode, whole=True)
     assert intent(activation, updated(ANN, BETTER)).to_send == {"ltv": 20, "name": "Ann"}
     assert activation.say(updated(ANN, ANN)) == "unchanged"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_value_that_is_null_now_and_so_not_sent_is_a_change_of_the_whole_row(mode: Any) -> None:
+    changed, whole = Activation(mode), Activation(mode, whole=True)
+    for activation in (changed, whole):
+        targets = tuple(
+            Target(target.name, target.expression, skip_null, skip_null) for target in activation.plan.targets
+        )
+        activation.router = activation.router_of(msgspec.structs.replace(activation.plan, targets=targets))
+    nameless = {**ANN, "name": None}
+    assert changed.say(updated(ANN, nameless)).startswith("unchanged")
+    assert intent(whole, updated(ANN, nameless)).to_send == {"ltv": 10}
+    assert whole.say(updated(nameless, nameless)).startswith("unchanged")
 
 
 @pytest.mark.parametrize("mode", MODES)
