@@ -192,7 +192,7 @@ class Folding:
 
     def _decide_gone(self, newest: Newest, gone: Change) -> Decided:
         decision = self._router.route(gone)
-        if isinstance(decision, Refused):
+        if isinstance(decision, Refused) and not newest.people:  # else the records before it told whom it was
             return Decided(unsettled=decision.code)
         people = dict(newest.people)
         if gone.key_changed and newest.last is not None:

@@ -145,3 +145,10 @@ def test_what_an_expression_refuses_stays_unsettled() -> None:
     fold = Fold(identifier="ltv > 1").take(created(ANN))
 
     assert fold.decided == Decided(unsettled="type_error")
+
+
+def test_a_delete_whose_row_lacks_a_column_is_settled_by_what_was_told_of_the_row_before() -> None:
+    lacking = deleted({name: value for name, value in ANN.items() if name != "tier"})
+
+    assert Fold().take(lacking).decided == Decided(unsettled="column_missing")
+    assert Fold().take(created(ANN), lacking).deleted == ["1"]
