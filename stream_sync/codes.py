@@ -9,8 +9,12 @@ Invariants:
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import NamedTuple
+
+_IN_BRACKETS = re.compile(r"\(\[([^\]]*)\]\(([^)]*)\)\)")
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 
 
 class Code(NamedTuple):
@@ -126,6 +130,11 @@ QUIET = frozenset({"null_skipped", "delete_held"})
 URGENT = frozenset({"deletes_held", *(event.code for event in EVENTS)})
 """Told to people at once, whatever their period."""
 KNOWN = frozenset(code.code for code in WARNINGS)
+
+
+def plain(markdown: str) -> str:
+    """A meaning or a cure as text: a link says which page it leads to."""
+    return _LINK.sub(r"\1 (docs/\2)", _IN_BRACKETS.sub(r"(\1: docs/\2)", markdown)).replace("`", "")
 
 
 def table(codes: tuple[Code, ...]) -> str:

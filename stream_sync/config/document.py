@@ -24,6 +24,7 @@ MAX_VALUES = 100_000
 
 _OPENING = re.compile(r"(?:[\[{]\s*){50}")
 _TAG = "tag:yaml.org,2002:"
+_HALF = "half a character (a lone \\ud800 to \\udfff); write the character itself"
 
 
 def parse(content: bytes, report: Report) -> dict[str, Any]:
@@ -118,7 +119,9 @@ class _Builder:
                 merged |= self._merge(child, place, line)
             elif not isinstance(key, ScalarNode) or key.tag != _TAG + "str":
                 self._report.problem(place, "has a key that is not text; put it in quotes", line=line)
-            elif (name := str(key.value)) in built:
+            elif (name := _joined(str(key.value))) is None:
+                self._report.problem(place, f"has a key with {_HALF}", line=line)
+            elif name in built:
                 self._report.problem(
                     (*place, name), f"is given twice (first in line {first[name]}); keep one", line=line
                 )
@@ -146,7 +149,9 @@ class _Builder:
         text = str(node.value)
         match str(node.tag).removeprefix(_TAG):
             case "str":
-                return text
+                if (joined := _joined(text)) is None:
+                    self._report.problem(place, f"holds {_HALF}")
+                return joined
             case "null":
                 return None
             case "bool":
@@ -160,6 +165,16 @@ class _Builder:
                     self._report.problem(place, "is not a number; put it in quotes if it is text")
                     return None
         self._report.problem(place, f"has the tag {node.tag}; tags are not supported, write the value plainly")
+        return None
+
+
+def _joined(text: str) -> str | None:
+    """With each pair of escaped surrogates, as JSON has them, as its one character; None where one has no partner."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
         return None
 
 

@@ -91,6 +91,10 @@ class Interpolation:
             raise InterpolationError(
                 f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"
             )
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InterpolationError(f"the environment variable {name} is not UTF-8 text") from None
         return value.strip()
 
     def _file(self, path: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from stream_sync.codes import QUIET, URGENT
+from stream_sync.codes import QUIET, URGENT, WARNINGS, plain
 from stream_sync.errors import HaltError
 from stream_sync.model import Place, Record
 from stream_sync.observability.metrics import LaneMetrics
@@ -22,6 +22,7 @@ from stream_sync.observability.metrics import LaneMetrics
 REPEAT_SECONDS = 60.0
 MOST_NAMES = 1000
 MOST_PLACES = 3
+_TO_DO = {code.code: plain(code.cure) for code in WARNINGS}
 
 
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -111,7 +112,7 @@ class Notices:
             self._told[notice] = now
             del self._tallies[notice]
             code, name = notice
-            self._log("warning", code=code, name=name or None, count=tally.count)
+            self._log("warning", code=code, name=name or None, count=tally.count, to_do=_TO_DO.get(code))
             self._give_out(Notice(code, name, tally.count, tally.first, wall, tuple(tally.places)))
 
     def lane_halted(self, reason: str, message: str | None) -> None:

@@ -9,7 +9,7 @@ Invariants:
 - A person who was rejected, ignored or deleted gets the whole row next time: the base of a delta is in doubt.
 - UNCHANGED is as good as delivered: the destination is known to have the person as they are.
 - More than `most_consecutive` rejections in a row halt the lane: that is a wrong mapping, not bad rows.
-- So does a letter that cannot be written for a reason that is not Kafka's.
+- So does a letter that cannot be written for a reason that is not Kafka's, or into a topic that would lose it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from stream_sync.delivery.coalesce import SPLIT_AFTER, Backlog
 from stream_sync.delivery.pacing import Gate
 from stream_sync.delivery.pending import Acknowledgement, Pending
 from stream_sync.delivery.ports import Journal, Letters, Settled
+from stream_sync.errors import HaltError
 from stream_sync.model import (
     DELIVERED,
     UNCHANGED,
@@ -233,7 +234,8 @@ class Outcomes:
 
         self._write(write(), acknowledgement)
         if self._consecutive > self._most_consecutive:
-            self._halt("too_many_rejections")
+            message = f"{self._consecutive} people were refused in a row, the last one with {why.code}: {why.message}"
+            self._halt("too_many_rejections", message=f"{message}; mend it, restart, and replay the dead letters")
 
     def _write(self, letter: Coroutine[None, None, None], whose: Acknowledgement) -> None:
         writing = asyncio.get_running_loop().create_task(letter)
@@ -244,8 +246,11 @@ class Outcomes:
         self._writing.pop(writing, None)
         if not writing.cancelled() and (error := writing.exception()) is not None:
             # Its offset stays unsettled for ever: better to halt than to stop committing without a word.
-            self._log("letter_failed", error=type(error).__name__)
-            self._halt("letter_failed")
+            if isinstance(error, HaltError):
+                self._halt(error.reason, message=str(error))
+            else:
+                self._log("letter_failed", error=type(error).__name__)
+                self._halt("letter_failed")
 
     def _settled(self, pending: Pending, outcome: OutcomeName, why: str, *, sent: bool = True) -> None:
         pending.acknowledgement.settle(pending.offsets)

@@ -13,6 +13,7 @@ Source of shapes and names: captures of Debezium 3.6.3; io.debezium.data.Envelop
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -28,7 +29,7 @@ from stream_sync.formats.layout import LAST_MS, Described, Layout, Layouts
 from stream_sync.formats.null_defaults import Notice, NullDefaults
 from stream_sync.formats.numerics import exact_number
 from stream_sync.formats.rows import RowColumns, Shapes
-from stream_sync.formats.types_missing import TypesMissingError, types_missing
+from stream_sync.formats.types_missing import types_missing
 from stream_sync.model import Change, Decoded, Record, Row, Undecodable
 
 LARGEST = 16 * 1024 * 1024
@@ -156,8 +157,8 @@ class JsonEnvelopes(Keyed):
         return classify(parsed, described.name)
 
     def _doubtful(self, record: Record, envelope: Any, payload: bytes, layout: Layout, columns: RowColumns) -> Decoded:
-        if layout is self._bare and self._untyped:
-            raise self._types_missing(payload)
+        if layout is self._bare and self._untyped and (row := _row_of(payload)):
+            raise types_missing(self._untyped, row)
         if layout is not self._bare:
             self._last = layout
         op, before, after, ts_ms = envelope.op, envelope.before, envelope.after, envelope.source.ts_ms
@@ -170,12 +171,14 @@ class JsonEnvelopes(Keyed):
             return self._without_after(op, record, before, layout.shape, columns, ts_ms, True)
         return Change(op, before, after, columns, record, ts_ms, True)
 
-    def _types_missing(self, payload: bytes) -> TypesMissingError:
-        try:
-            images = _parse_images(payload)
-        except UNREADABLE:
-            images = _Images()
-        return types_missing(self._untyped, images.after or images.before or {})
+
+def _row_of(payload: bytes) -> Mapping[str, Any] | None:
+    """The row after or else before, as far as it can be read."""
+    try:
+        images = _parse_images(payload)
+    except UNREADABLE:
+        return None
+    return images.after or images.before
 
 
 def _mark_unavailable(layout: Layout, before: Row | None, after: Row | None) -> bool:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
+from stream_sync.errors import HaltError
+
 RETENTION_MS = 30 * 24 * 3600 * 1000
 TIMEOUT = 10.0
 ASK_TIMEOUT = 2.0
@@ -25,13 +27,10 @@ class LetterTopic(NamedTuple):
     """-1 = no expiry."""
 
 
-class FiniteRetentionError(Exception):
-    """A topic that must keep its records loses them after a while."""
-
-
 def open_topic(admin_properties: Mapping[str, Any], topic: LetterTopic, log: Callable[..., None]) -> int:
     """Makes sure the topic is there where the broker lets us; its partition count, 0 where it is not there. Blocks.
-    Raises KafkaException or TimeoutError where Kafka does not say, or where somebody else made it just now."""
+    Raises KafkaException or TimeoutError where Kafka does not say, or where somebody else made it just now;
+    HaltError(`held_topic_expires`) where it must keep its records and does not."""
     admin = AdminClient(dict(admin_properties))
     found = admin.list_topics(timeout=TIMEOUT).topics.get(topic.name)
     if found is not None and found.error is None:
@@ -77,7 +76,8 @@ def _refuse_expiry(admin: AdminClient, topic: str) -> None:
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
     found = admin.describe_configs([resource], request_timeout=TIMEOUT)[resource].result(TIMEOUT)
     if int(found["retention.ms"].value or -1) >= 0:
-        raise FiniteRetentionError(topic)
+        message = f"{topic} has a finite retention, and would lose the deletes that are parked in it"
+        raise HaltError("held_topic_expires", f"{message}: set its retention.ms to -1, and restart")
 
 
 def dead_letter_topic(name: str, activation: str) -> str:

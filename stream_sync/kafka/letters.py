@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
+from stream_sync.errors import HaltError
 from stream_sync.kafka.lasting import LastingProducer
-from stream_sync.kafka.letter_topics import FiniteRetentionError, LetterTopic, code_of, open_topic
+from stream_sync.kafka.letter_topics import LetterTopic, code_of, open_topic
 from stream_sync.model import Record, Stage
 
 RETRY_SECONDS = 1.0
@@ -60,7 +61,8 @@ class Letters:
         """For each topic, held by the first letter of a partition."""
 
     async def send(self, topic: LetterTopic, record: Record, reason: Reason) -> None:
-        """Writes one letter and returns when Kafka has it; retries for as long as it takes."""
+        """Writes one letter and returns when Kafka has it; retries for as long as it takes. Raises
+        HaltError(`held_topic_expires`) where the topic must keep its records and does not."""
         value = record.value()
         headers = [*(record.headers() or ()), *reason_headers(record, reason, time.time())]
         while True:
@@ -88,10 +90,9 @@ class Letters:
             known = self._known[topic.name]
             try:
                 count = await asyncio.shield(known)
-            except FiniteRetentionError:
-                if self._forget(topic, known):
-                    hint = "set its retention.ms to -1: parked deletes wait"
-                    self._log("held_topic_expires", topic=topic.name, hint=hint)
+            except HaltError:
+                self._forget(topic, known)
+                raise
             except (KafkaException, TimeoutError) as exception:
                 if self._forget(topic, known):
                     self._log("topic_not_seen", topic=topic.name, code=code_of(exception))

@@ -5,17 +5,14 @@ Invariants: pure; nothing but codes, names of columns and values, and places of 
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
-from stream_sync.codes import EVENTS, WARNINGS
+from stream_sync.codes import EVENTS, WARNINGS, plain
 from stream_sync.notify.digest import Digest
 
 _CODES = {code.code: code for code in (*WARNINGS, *EVENTS)}
 _OF_LANES = frozenset(code.code for code in EVENTS)
-_IN_BRACKETS = re.compile(r"\(\[([^\]]*)\]\(([^)]*)\)\)")
-_LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 _COMMANDS = {
     "lane_halted": "stream-sync status -c FILE --activation {activation}",
     "lane_resumed": "stream-sync status -c FILE --activation {activation}",
@@ -41,7 +38,7 @@ def lines(digest: Digest) -> list[str]:
     if digest.message:
         found.append(digest.message)
     if known is not None:
-        found.append(f"{_plain(known.meaning)}. To do: {_plain(known.cure)}")
+        found.append(f"{plain(known.meaning)}. To do: {plain(known.cure)}")
     found.append(f"first {_utc(digest.first)}, last {_utc(digest.last)}")
     if digest.places:
         places = ", ".join(f"{place.topic} {place.partition}/{place.offset}" for place in digest.places)
@@ -70,11 +67,6 @@ def card(service: str, digest: Digest) -> dict[str, Any]:
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": content}
     return {"type": "message", "attachments": [attachment]}
-
-
-def _plain(markdown: str) -> str:
-    """As text: a link says which page it leads to."""
-    return _LINK.sub(r"\1 (docs/\2)", _IN_BRACKETS.sub(r"(\1: docs/\2)", markdown)).replace("`", "")
 
 
 def _utc(seconds: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +30,12 @@ def test_values_are_those_of_yaml() -> None:
     assert report.line(("h", 9, "none")) == 8
 
 
+def test_a_character_may_be_escaped_as_json_does_it() -> None:
+    content = json.dumps({"where": "name = '😀'", "😀": "å"})
+    assert "\\ud83d\\ude00" in content
+    assert parse(content.encode(), Report()) == {"where": "name = '😀'", "😀": "å"}
+
+
 @pytest.mark.parametrize(
     ("text", "line", "gist"),
     [
@@ -51,6 +59,8 @@ def test_values_are_those_of_yaml() -> None:
         ("a: !!int x\n", 1, "is not a number"),
         ("a: &a [*a]\n", 1, "nested deeper"),
         ("a: &a {b: *a}\n", 1, "nested deeper"),
+        ('a: 1\nb: "x\\ud83d"\n', 2, "half a character"),
+        ('a: 1\n"\\ude00": 1\n', 2, "half a character"),
     ],
 )
 def test_what_is_not_plain_yaml_is_told_with_its_line(text: str, line: int, gist: str) -> None:

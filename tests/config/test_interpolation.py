@@ -51,6 +51,11 @@ def test_a_file_that_is_not_text_is_told_without_its_content(tmp_path: Path) -> 
         Interpolation({}, tmp_path).text("${file:binary}")
 
 
+def test_a_variable_that_is_not_text_is_told_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(InterpolationError, match=r"^the environment variable KEY is not UTF-8 text$"):
+        Interpolation({"KEY": b"\xff".decode("utf-8", "surrogateescape")}, tmp_path).text("${KEY}")
+
+
 def test_a_file_can_be_read_again(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("old", encoding="utf-8")
     text = Interpolation({}, tmp_path).text("${file:secret}")

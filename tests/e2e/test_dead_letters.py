@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import re
@@ -10,13 +9,12 @@ from typing import Any, cast
 
 import pytest
 from confluent_kafka import Message
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from stream_sync.sandbox.debezium import Written
 from stream_sync.sandbox.faults import NONE, Faults
 from tests.e2e.service import SHORT_SESSION, until
 from tests.e2e.stage import ACTIVATION, Stage
-from tests.rig.client import LIMIT, Outgoing
+from tests.rig.client import Outgoing
 
 UNTOUCHED = [("trace", b"one"), ("trace", b"two"), ("empty", None), ("bytes", b"\xff\x00")]
 
@@ -196,16 +194,9 @@ async def test_no_offset_passes_a_record_whose_letter_kafka_does_not_have(stage:
         running.process.kill()
         await running.ended()
     assert stage.letters(stage.dead_letters) == []
-    await take_letters(stage)
+    stage.kafka.configure_topic(stage.dead_letters, {"max.message.bytes": "1000000"})
 
     await stage.catch_up()
 
     assert [letter.key() for letter in stage.letters(stage.dead_letters)] == [b'{"id":"bad"}']
     assert stage.is_committed_to_the_end
-
-
-async def take_letters(stage: Stage) -> None:
-    admin = AdminClient({"bootstrap.servers": stage.kafka.bootstrap})
-    usual = ConfigEntry("max.message.bytes", "1000000", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ConfigResource.Type.TOPIC, stage.dead_letters, incremental_configs=[usual])
-    await asyncio.to_thread(lambda: admin.incremental_alter_configs([resource])[resource].result(LIMIT))

@@ -8,7 +8,7 @@ import pytest
 
 from stream_sync.sandbox.faults import NONE, Faults
 from tests.e2e.service import SHORT_SESSION, until
-from tests.e2e.stage import Stage
+from tests.e2e.stage import ACTIVATION, Stage
 
 MOST = 5
 NEVER = "1h"
@@ -118,6 +118,25 @@ async def test_a_crash_loop_deletes_nobody_beyond_the_budget(stage: Stage) -> No
     assert set(stage.people) >= set(table.rows)
     parked_now = {record.decode()[7:-2] for record in held(stage) if record}
     assert set(stage.people) - set(table.rows) <= parked_now
+
+
+async def test_where_parked_deletes_would_expire_the_lane_halts_and_deletes_nobody(stage: Stage) -> None:
+    guarded(stage, after=NEVER, max=1)
+    stage.create()
+    stage.kafka.create_topic(stage.held, 1, {"retention.ms": "600000"})
+    stage.write(stage.table.inserts(3))
+    await stage.catch_up()
+    stage.write(stage.table.delete("p0"), stage.table.delete("p1"))
+
+    async with stage.inside(until_caught_up=True) as running:
+        result = await running.ended()
+
+    assert result.halted == {ACTIVATION: "held_topic_expires"}
+    assert len(stage.people) == 3
+    assert held(stage) == []
+    stage.kafka.configure_topic(stage.held, {"retention.ms": "-1"})
+    await stage.catch_up()
+    assert len(held(stage)) == 2
 
 
 async def test_a_truncate_deletes_nobody(stage: Stage) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from stream_sync.errors import HaltError
 from stream_sync.formats.types_missing import TypesMissingError, propose
-from stream_sync.model import Absent, Change, NotAChange
+from stream_sync.model import Absent, Change, NotAChange, Undecodable
 from tests.formats.reading import Held, changed, decoder, envelope, wrapped
 
 PROPOSALS: list[tuple[Any, str]] = [
@@ -51,6 +52,14 @@ PROPOSALS: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("wire", "expected"), PROPOSALS, ids=lambda v: str(v)[:30])
 def test_a_proposal_names_every_type_that_fits(wire: Any, expected: str) -> None:
     assert str(propose(wire)) == expected
+
+
+@pytest.mark.parametrize(("op", "code"), [("c", "unknown_shape"), ("x", "unknown_op")])
+def test_a_record_without_a_row_says_nothing_of_types(op: str, code: str) -> None:
+    source = decoder({"id": "int"}, ["id", "ltv"])
+    found = source.decode(Held(json.dumps({"before": None, "after": None, "op": op, "source": {}}).encode()))
+    assert isinstance(found, Undecodable)
+    assert found.code == code
 
 
 def test_a_row_halts_naming_all_columns_at_once() -> None:

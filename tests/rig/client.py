@@ -13,7 +13,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+)
 
 LIMIT = 20.0
 """Seconds."""
@@ -74,6 +82,21 @@ class Kafka:
         wanted = [NewPartitions(topic, total)]
         _insist(lambda: self._admin.create_partitions(wanted, operation_timeout=LIMIT)[topic].result(LIMIT))
         self._wait_for_leaders(topic, total)
+
+    def configure_topic(self, topic: str, config: Mapping[str, str]) -> None:
+        """Returns when the broker has it so."""
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()
+        ]
+        wanted = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+        self._admin.incremental_alter_configs([wanted])[wanted].result(LIMIT)
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            found = self._admin.describe_configs([resource])[resource].result(LIMIT)
+            if all(found[name].value == value for name, value in config.items()):
+                return
+        raise AssertionError(f"topic {topic} is not configured so within {LIMIT:.0f} s")
 
     def topics(self) -> set[str]:
         """The names of all topics, Kafka's own left out."""
