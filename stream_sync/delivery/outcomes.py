@@ -227,14 +227,15 @@ class Outcomes:
         async def write() -> None:
             await self._letters.write(record, stage, why.code, why.message, why.status, attempts)
             acknowledgement.settle(offsets)
-            self._metrics.outcomes("rejected", len(offsets))
+            if intent is not None:
+                self._metrics.outcomes("rejected", len(offsets))
             if self._journal is not None:
                 made = () if intent is None else exchanges.of_call()
                 self._journal.tell(Settled(record, offsets, "rejected", intent, why.code, why.status, made))
 
         self._write(write(), acknowledgement)
         if self._consecutive > self._most_consecutive:
-            message = f"{self._consecutive} people were refused in a row, the last one with {why.code}: {why.message}"
+            message = f"{self._consecutive} in a row were refused, the last one with {why.code}: {why.message}"
             self._halt("too_many_rejections", message=f"{message}; mend it, restart, and replay the dead letters")
 
     def _write(self, letter: Coroutine[None, None, None], whose: Acknowledgement) -> None:

@@ -367,6 +367,7 @@ async def test_records_that_cannot_be_read_or_routed_count_too() -> None:
         (0, "VALUE_CONVERTER", "invalid_json", None, 0),
         (1, "TRANSFORMATION", "type_error", None, 0),
     ]
+    assert not settling.counted("rejected"), "they were no intents"
     assert settling.halts == [("too_many_rejections", False)]
 
 
