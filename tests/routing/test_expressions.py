@@ -42,6 +42,22 @@ def test_tells_its_text_and_the_columns_it_reads_in_order() -> None:
     assert expression.column is None
 
 
+@pytest.mark.parametrize(
+    ("sql", "positions"),
+    [
+        ("now() > a and foo(b)", [0, 14]),
+        ("case when foo(a) then bar(b) else c end", [10, 22]),
+        ("a in (foo(1), b, now())", [6, 17]),
+        ("lower(foo(a)) || foo(b)", [6, 17]),
+        ("a between foo(1) and foo(2)", [10, 21]),
+        (" and ".join(["foo(a)"] * 30), list(range(0, 110, 11))),
+    ],
+)
+def test_all_that_is_wrong_is_told_within_bounds(sql: str, positions: list[int]) -> None:
+    error = refused(sql)
+    assert [wrong.position for wrong in (error, *error.others)] == positions
+
+
 def test_a_bare_column_is_the_reader_itself() -> None:
     def reader(name: str) -> Any:
         return readers[name]

@@ -33,8 +33,9 @@ def parse_all(activation: Activation, place: Place, report: Report) -> Parsed:
         try:
             return with_(sql)
         except ExpressionError as error:
-            position = "" if error.position is None else f" (at character {error.position + 1})"
-            report.problem(at, f"{error}{position}")
+            for wrong in (error, *error.others):
+                position = "" if wrong.position is None else f" (at character {wrong.position + 1})"
+                report.problem(at, f"{wrong}{position}")
             return None
 
     where = None

@@ -8,7 +8,7 @@ Invariants:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from sqlglot import exp
@@ -41,6 +41,8 @@ from stream_sync.routing.expressions.syntax import position_of
 
 MAX_NODES_DEEP = 100
 """Operators inside one another, `and` and `or` chains counted once."""
+MOST_TOLD = 10
+"""Of what is wrong with one expression."""
 
 _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="
@@ -96,7 +98,24 @@ class Compiler:
         """The compiled arguments of those names; any other argument, and one missing, is refused."""
         _only(tree, *names)
         values = [tree.args.get(name) for name in names]
-        return [self.compile(one) for value in values for one in (value if isinstance(value, list) else [value])]
+        return self._all(one for value in values for one in (value if isinstance(value, list) else [value]))
+
+    def _all(self, trees: Iterable[exp.Expr | None]) -> list[Node]:
+        """The nodes of several trees. Raises one ExpressionError with what is wrong in any of them."""
+        nodes: list[Node] = []
+        wrong: list[ExpressionError] = []
+        depth = self._depth
+        for tree in trees:
+            try:
+                nodes.append(self.compile(tree))
+            except ExpressionError as error:
+                self._depth = depth
+                wrong += (error, *error.others)
+        if wrong:
+            first, *others = wrong[:MOST_TOLD]
+            first.others = tuple(others)
+            raise first
+        return nodes
 
     def _column(self, tree: exp.Expr, position: int | None) -> Node:
         if not isinstance(tree.this, exp.Identifier):
@@ -139,7 +158,7 @@ class Compiler:
                 pending += [one.expression, one.this]
             else:
                 operands.append(one)
-        nodes = [self.compile(one) for one in operands]
+        nodes = self._all(operands)
         return logic.all_of(nodes, position) if isinstance(tree, exp.And) else logic.one_of(nodes, position)
 
     def _not(self, tree: exp.Expr, position: int | None) -> Node:
@@ -157,7 +176,8 @@ class Compiler:
         if every or some:
             array = self._array_of(right)
             return membership.quantified(symbol, self.compile(left), array, every, position)
-        return comparison.comparison(symbol, self.compile(left), self.compile(right), position)
+        one, other = self._all((left, right))
+        return comparison.comparison(symbol, one, other, position)
 
     def _array_of(self, tree: exp.Expr) -> Node:
         parts = [self.compile(one) for one in ([tree.this] if isinstance(tree, exp.Any) else tree.expressions)]
@@ -191,7 +211,7 @@ class Compiler:
         if tree.args.get("low") is None or tree.args.get("high") is None:
             raise ExpressionError("between takes two limits: between 1 and 5", position)
         _only(tree, "this", "low", "high", "symmetric")
-        operand, low, high = (self.compile(tree.args[name]) for name in ("this", "low", "high"))
+        operand, low, high = self._all(tree.args[name] for name in ("this", "low", "high"))
         return ranges.between(operand, low, high, symmetric, position)
 
     def _like(self, tree: exp.Expr, position: int | None) -> Node:
@@ -222,7 +242,8 @@ class Compiler:
 
     def _case(self, tree: exp.Expr, position: int | None) -> Node:
         _only(tree, "this", "ifs", "default")
-        branches = [(self.compile(one.this), self.compile(one.args["true"])) for one in tree.args["ifs"]]
+        parts = self._all(part for one in tree.args["ifs"] for part in (one.this, one.args["true"]))
+        branches = list(zip(parts[::2], parts[1::2], strict=True))
         default = self.compile(tree.args["default"]) if tree.args.get("default") else constant(None, position)
         if tree.this is None:
             return choice.searched_case(branches, default, position)
@@ -276,7 +297,7 @@ class Compiler:
         tree: exp.Expr,
         position: int | None,
     ) -> Node:
-        arguments = [self.compile(argument) for argument in tree.expressions]
+        arguments = self._all(tree.expressions)
         if len(arguments) < fewest or (most is not None and len(arguments) > most):
             raise ExpressionError(f"{len(arguments)} arguments; write {syntax}", position)
         return dataclasses.replace(build(arguments, position), position=position)
@@ -300,7 +321,7 @@ class Compiler:
         side = tree.args.get("position")
         name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(side.upper() if side else "", "btrim")
         _only(tree, "this", "expression", "position")
-        arguments = [self.compile(tree.args[part]) for part in ("this", "expression") if tree.args.get(part)]
+        arguments = self._all(tree.args[part] for part in ("this", "expression") if tree.args.get(part))
         return registry.FUNCTIONS[name].build(arguments, position)
 
     _rules: ClassVar[dict[type[exp.Expr], Callable[[Compiler, exp.Expr, int | None], Node]]] = {

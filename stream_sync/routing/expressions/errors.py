@@ -19,6 +19,8 @@ class ExpressionError(ValueError):
         super().__init__(message)
         self.position = position
         """Where in the text, in characters from 0; None where no single place is to blame."""
+        self.others: tuple[ExpressionError, ...] = ()
+        """What else is wrong with the same text; they have no others."""
 
 
 class EvaluationError(ValueError):
