@@ -5,20 +5,21 @@ Invariants:
   the exit status; its line in `COMMANDS` is all that is needed besides. Only the module of the command asked for is
   imported, so a small command starts quickly whatever the others need.
 - Exit status: 0 done; 1 failed; 2 the command line or the config is wrong; 3 (`run --until-caught-up` only) a lane
-  halted.
+  halted; 130 Ctrl-C and 143 SIGTERM, where there was nothing to end in order.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from types import ModuleType
 
 from stream_sync.commands.output import tell_config_error, tell_defect, tell_failure
-from stream_sync.commands.statuses import FAILED, INTERRUPTED, WRONG
+from stream_sync.commands.statuses import FAILED, INTERRUPTED, TERMINATED, WRONG
 from stream_sync.config.problems import ConfigError
 from stream_sync.errors import StreamSyncError
 
@@ -45,6 +46,10 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        # The first process of a container would not hear of it: only what has a handler reaches that one. The service
+        # and the demo have their own, once their imports, of a second, are done.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         args = parser_of(given[:1]).parse_args(given)
         return int(_module(args.command).execute(args))

@@ -10,3 +10,5 @@ LANE_HALTED = 3
 """`run --until-caught-up` ended with a lane halted."""
 INTERRUPTED = 130
 """By Ctrl-C."""
+TERMINATED = 143
+"""By SIGTERM, where there was nothing to end in order."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -63,6 +63,30 @@ def test_a_stop_is_no_failure(tmp_path: Path) -> None:
                 assert process.wait(LIMIT) == 0, log.read_text()
             finally:
                 process.kill()
+
+
+def opened(fifo: Path) -> int:
+    """For writing, when somebody reads it."""
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.02)
+    raise AssertionError("nobody reads it")
+
+
+def test_a_sigterm_is_heard_before_the_service_runs(tmp_path: Path) -> None:
+    """As it must be: the first process of a container hears nothing that it has no handler for."""
+    fifo = tmp_path / "acme.yaml"
+    os.mkfifo(fifo)
+    with subprocess.Popen([sys.executable, "-m", "stream_sync", "run", "-c", str(fifo)]) as process:
+        try:
+            writer = opened(fifo)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(LIMIT) == 143
+            os.close(writer)
+        finally:
+            process.kill()
 
 
 HALTED = {"gold": "types_missing"}
