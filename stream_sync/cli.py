@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Collection, Sequence
@@ -47,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
-        # The first process of a container would not hear of it: only what has a handler reaches that one. The service
-        # and the demo have their own, once their imports, of a second, are done.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+        # As without it, but the first process of a container hears only of what it has a handler for. `run` and others
+        # that serve have their own, once their imports, of a second, are done.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(TERMINATED))
     try:
         args = parser_of(given[:1]).parse_args(given)
         return int(_module(args.command).execute(args))

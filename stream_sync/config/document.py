@@ -54,6 +54,9 @@ def parse(content: bytes, report: Report) -> dict[str, Any]:
     except RecursionError:
         report.problem((), f"is nested deeper than {MAX_DEPTH} levels", line=None)
         return {}
+    except (ValueError, OverflowError):
+        report.problem((), 'is not YAML: an escape like "\\U00110000" stands for no character', line=None)
+        return {}
     if root is None:
         report.problem(
             (), "is empty; start with `name:`, `kafka:`, `sources:`, `destinations:` and `activations:`", line=1
@@ -150,7 +153,7 @@ class _Builder:
         match str(node.tag).removeprefix(_TAG):
             case "str":
                 if (joined := _joined(text)) is None:
-                    self._report.problem(place, f"holds {_HALF}")
+                    self._report.unreadable(place, f"holds {_HALF}")
                 return joined
             case "null":
                 return None

@@ -112,7 +112,8 @@ class Notices:
             self._told[notice] = now
             del self._tallies[notice]
             code, name = notice
-            self._log("warning", code=code, name=name or None, count=tally.count, to_do=_TO_DO.get(code))
+            to_do = {"to_do": _TO_DO[code]} if code in _TO_DO else {}
+            self._log("warning", code=code, name=name or None, count=tally.count, **to_do)
             self._give_out(Notice(code, name, tally.count, tally.first, wall, tuple(tally.places)))
 
     def lane_halted(self, reason: str, message: str | None) -> None:

@@ -19,8 +19,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
 
-import msgspec
-
 from stream_sync.delivery import exchanges
 from stream_sync.delivery.coalesce import SPLIT_AFTER, Backlog
 from stream_sync.delivery.pacing import Gate
@@ -130,7 +128,9 @@ class Outcomes:
     def refuse(self, acknowledgement: Acknowledgement, record: Record, why: Refused | Undecodable) -> None:
         """A record that became no intent because of what is in it: a dead letter."""
         offset = record.offset()
-        self._letter(acknowledgement, [offset or 0], record, why.stage, Rejected(why.code, why.message), 0, None)
+        rejected = Rejected(why.code, why.message)
+        self._letter(acknowledgement, [offset or 0], record, why.stage, rejected, 0, None)
+        self._count(rejected)
 
     def park(self, delete: Pending, done: Callable[[], None]) -> None:
         """Puts a Delete aside in the held topic and settles it when Kafka has it; then, or when that was given up, it
@@ -189,17 +189,26 @@ class Outcomes:
 
     def _reject(self, pending: Pending, why: Rejected, attempts: int, now: float) -> None:
         self._letter_of(pending, why, attempts)
+        self._count(why)
         for delete in self._doubted(pending, now):
             if delete.record.offset() == pending.record.offset():
                 self.superseded(delete)
             else:
-                message = f"not deleted, since the write of the row's new identifier was refused: {why.message}"
-                self._letter_of(delete, msgspec.structs.replace(why, message=message), attempts)
+                message = f"not deleted, since what it waited for was refused: {why.message}"
+                self._letter_of(delete, Rejected(why.code, message), 0, sent=False)
 
-    def _letter_of(self, pending: Pending, why: Rejected, attempts: int) -> None:
+    def _letter_of(self, pending: Pending, why: Rejected, attempts: int, *, sent: bool = True) -> None:
+        made = exchanges.of_call() if sent else ()
         self._letter(
-            pending.acknowledgement, pending.offsets, pending.record, "TASK_PUT", why, attempts, pending.intent
+            pending.acknowledgement, pending.offsets, pending.record, "TASK_PUT", why, attempts, pending.intent, made
         )
+
+    def _count(self, why: Rejected) -> None:
+        """One more in a row."""
+        self._consecutive += 1
+        if self._consecutive > self._most_consecutive:
+            message = f"{self._consecutive} in a row were refused, the last one with {why.code}: {why.message}"
+            self._halt("too_many_rejections", message=f"{message}; mend it, restart, and replay the dead letters")
 
     def _doubted(self, pending: Pending, now: float) -> list[Pending]:
         """The base of the person's next change is in doubt; the Deletes that are not to be sent for that."""
@@ -220,8 +229,8 @@ class Outcomes:
         why: Rejected,
         attempts: int,
         intent: Intent | None,
+        made: Sequence[exchanges.Exchange] = (),
     ) -> None:
-        self._consecutive += 1
         self._metrics.dead_letter(why.code)
 
         async def write() -> None:
@@ -230,13 +239,9 @@ class Outcomes:
             if intent is not None:
                 self._metrics.outcomes("rejected", len(offsets))
             if self._journal is not None:
-                made = () if intent is None else exchanges.of_call()
                 self._journal.tell(Settled(record, offsets, "rejected", intent, why.code, why.status, made))
 
         self._write(write(), acknowledgement)
-        if self._consecutive > self._most_consecutive:
-            message = f"{self._consecutive} in a row were refused, the last one with {why.code}: {why.message}"
-            self._halt("too_many_rejections", message=f"{message}; mend it, restart, and replay the dead letters")
 
     def _write(self, letter: Coroutine[None, None, None], whose: Acknowledgement) -> None:
         writing = asyncio.get_running_loop().create_task(letter)

@@ -157,11 +157,11 @@ class JsonEnvelopes(Keyed):
         return classify(parsed, described.name)
 
     def _doubtful(self, record: Record, envelope: Any, payload: bytes, layout: Layout, columns: RowColumns) -> Decoded:
-        if layout is self._bare and self._untyped and (row := _row_of(payload)):
-            raise types_missing(self._untyped, row)
+        op, before, after, ts_ms = envelope.op, envelope.before, envelope.after, envelope.source.ts_ms
         if layout is not self._bare:
             self._last = layout
-        op, before, after, ts_ms = envelope.op, envelope.before, envelope.after, envelope.source.ts_ms
+        elif self._untyped and op != "t" and (op == "d" or before is not None or after is not None):
+            raise types_missing(self._untyped, _row_of(payload))
         if type(ts_ms) is not int or abs(ts_ms) > LAST_MS:
             ts_ms = None
         _mark_unavailable(layout, before, after)
@@ -172,13 +172,13 @@ class JsonEnvelopes(Keyed):
         return Change(op, before, after, columns, record, ts_ms, True)
 
 
-def _row_of(payload: bytes) -> Mapping[str, Any] | None:
+def _row_of(payload: bytes) -> Mapping[str, Any]:
     """The row after or else before, as far as it can be read."""
     try:
         images = _parse_images(payload)
     except UNREADABLE:
-        return None
-    return images.after or images.before
+        return {}
+    return images.after or images.before or {}
 
 
 def _mark_unavailable(layout: Layout, before: Row | None, after: Row | None) -> bool:

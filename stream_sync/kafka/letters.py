@@ -53,7 +53,7 @@ class Letters:
         self._producer = LastingProducer(properties, "kafka-letters")
         self._admin = dict(admin)
         self._log = log
-        self._known: dict[str, asyncio.Task[int]] = {}
+        self._known: dict[str, asyncio.Task[int | HaltError | None]] = {}
         """Topic to how many partitions it has, once it is there."""
         self._begun: dict[tuple[str, int], float] = {}
         """The partitions that Kafka has a letter of the present client in; when the last came, monotonic seconds."""
@@ -85,29 +85,26 @@ class Letters:
         """How many partitions the topic has, 0 where it could not be created; asked until it is there."""
         while True:
             if topic.name not in self._known:
-                opening = asyncio.to_thread(open_topic, self._admin, topic, self._log)
-                self._known[topic.name] = asyncio.get_running_loop().create_task(opening)
-            known = self._known[topic.name]
-            try:
-                count = await asyncio.shield(known)
-            except HaltError:
-                self._forget(topic, known)
-                raise
-            except (KafkaException, TimeoutError) as exception:
-                if self._forget(topic, known):
-                    self._log("topic_not_seen", topic=topic.name, code=code_of(exception))
-            else:
-                if not count:
-                    self._forget(topic, known)
-                return count
+                self._known[topic.name] = asyncio.get_running_loop().create_task(self._look(topic))
+            found = await asyncio.shield(self._known[topic.name])
+            if isinstance(found, HaltError):
+                raise found
+            if found is not None:
+                return found
             await asyncio.sleep(RETRY_SECONDS)
 
-    def _forget(self, topic: LetterTopic, known: asyncio.Task[int]) -> bool:
-        """Look it up again; True for the first of all who waited for that answer: it tells, once for thousands."""
-        first = self._known.get(topic.name) is known
-        if first:
+    async def _look(self, topic: LetterTopic) -> int | HaltError | None:
+        """Looks at the topic for all who wait for it, and tells once what is wrong. Only that it is there is kept."""
+        found: int | HaltError | None = None
+        try:
+            found = await asyncio.to_thread(open_topic, self._admin, topic, self._log)
+        except HaltError as error:
+            found = error
+        except (KafkaException, TimeoutError) as exception:
+            self._log("topic_not_seen", topic=topic.name, code=code_of(exception))
+        if not isinstance(found, int) or not found:
             del self._known[topic.name]
-        return first
+        return found
 
     def close(self) -> None:
         """Ends the poll thread. Letters that are not acknowledged are not settled either: they are written again."""

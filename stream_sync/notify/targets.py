@@ -103,8 +103,7 @@ class EmailTarget:
     def _send(self, message: EmailMessage) -> None:
         settings = self._settings
         context = ssl.create_default_context()
-        # Left to itself it asks DNS for this machine's full name, for as long as DNS likes.
-        us = socket.gethostname()
+        us = _our_name(socket.gethostname())
         if settings.security == "tls":
             client: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, us, timeout=TIMEOUT, context=context)
         else:
@@ -115,6 +114,12 @@ class EmailTarget:
             if settings.username is not None and settings.password is not None:
                 client.login(settings.username, settings.password.reveal())
             client.send_message(message)
+
+
+def _our_name(host: str) -> str:
+    """What a mail server is greeted with: a full name or an address, as RFC 5321 (4.1.1.1) wants it. smtplib itself
+    would ask DNS, for as long as DNS likes."""
+    return host if "." in host and host.isascii() else "[127.0.0.1]"
 
 
 async def _in_thread(call: Callable[[EmailMessage], None], message: EmailMessage) -> None:

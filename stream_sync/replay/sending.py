@@ -143,6 +143,7 @@ class Sender:
         `last`: what was delivered last, None = it is not kept."""
         self._numbers = Numbers()
         self._halted: str | None = None
+        self._why = ""
         self._backlog = Backlog(destination.people, settings.delete_after, self._superseded)
         self._outcomes = Noted(
             self._backlog,
@@ -208,14 +209,15 @@ class Sender:
         if self._halted is not None:
             raise HaltError(
                 self._halted,
-                f"nothing more can be sent ({self._halted}): the log says why; mend it and run this again, "
-                "it goes on with what is left",
+                f"nothing more can be sent ({self._halted}): {self._why}; mend it and run this again, it goes on with "
+                "what is left",
             )
         results = [self._outcomes.results.pop(number) for number in numbers]
         return [_final(result) for result in results]
 
-    def _halt(self, reason: str, **_more: object) -> None:
-        self._halted = self._halted or reason
+    def _halt(self, reason: str, *, message: str | None = None, **_more: object) -> None:
+        if self._halted is None:
+            self._halted, self._why = reason, message or "the log says why"
         self._numbers.done.set()
 
     def _may_send(self) -> bool:

@@ -14,7 +14,7 @@ from stream_sync.routing.compiled import Compiled
 from stream_sync.routing.plan import Notice, Plan
 
 MOST_SCHEMAS = 64
-Kind = TypeVar("Kind", bound=Compiled)
+Made = TypeVar("Made", bound=Compiled)
 
 
 class Compilations:
@@ -35,7 +35,7 @@ class Compilations:
         """For rows in which columns may be absent."""
         return self._careful.get(columns) or self._compile(CarefulCompiled, self._careful, columns)
 
-    def _compile(self, kind: type[Kind], known: dict[Columns, Kind], columns: Columns) -> Kind:
+    def _compile(self, kind: type[Made], known: dict[Columns, Made], columns: Columns) -> Made:
         if len(known) >= MOST_SCHEMAS:
             known.clear()
         compiled = known[columns] = kind(self._plan, columns, self._notice)

@@ -192,8 +192,8 @@ class Folding:
 
     def _decide_gone(self, newest: Newest, gone: Change) -> Decided:
         decision = self._router.route(gone)
-        if isinstance(decision, Refused) and not newest.people:  # else the records before it told whom it was
-            return Decided(unsettled=decision.code)
+        if isinstance(decision, Refused) and (gone.key_changed or not newest.people):
+            return Decided(unsettled=decision.code)  # else the records before it told whom it was
         people = dict(newest.people)
         if gone.key_changed and newest.last is not None:
             # The person may live on under the new key: that is the router's to know.

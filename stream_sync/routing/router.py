@@ -279,6 +279,8 @@ class Router:
                 return self._left(change, was) if change.key_changed else _delete_of(was)
         left = self._left_unseen(change)
         if missing is not None and left is EXIT_UNKNOWN:
+            if change.key_changed and self._lives_on(change):
+                return OUTSIDE
             raise missing
         return left
 
@@ -312,6 +314,14 @@ class Router:
         if change.new_key is None:
             return _delete_of(was) if self._plan.identifier_columns == self._key_names else EXIT_UNKNOWN
         return OUTSIDE if self._key_member(change, change.new_key) == was else _delete_of(was)
+
+    def _lives_on(self, change: Change) -> bool:
+        """Whether a row whose key changed is the same person under the new one, whatever else it holds."""
+        if not self._key_identifies:
+            return True
+        return change.new_key is not None and (
+            self._key_member(change, change.new_key) == self._key_member(change, change.key)
+        )
 
     def _key_member(self, change: Change, key: Row | None) -> Member:
         if key is None or change.key_columns is None:

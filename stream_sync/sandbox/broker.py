@@ -101,7 +101,11 @@ class Broker:
         # Not asked of the admin client: its list_consumer_group_offsets can crash the process (2.16.1) while a
         # coordinator is not ready.
         with _answering(), Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, **_QUIET}) as reader:
-            return {each.partition: max(0, each.offset) for each in reader.committed(self._partitions(topic), SECONDS)}
+            found = reader.committed(self._partitions(topic), SECONDS)
+            for each in found:
+                if each.error is not None:
+                    raise KafkaException(each.error)
+            return {each.partition: max(0, each.offset) for each in found}
 
     def read(self, topic: str) -> list[Kept]:
         """All records of a topic as of now."""

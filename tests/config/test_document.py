@@ -61,9 +61,10 @@ def test_a_character_may_be_escaped_as_json_does_it() -> None:
         ("a: &a {b: *a}\n", 1, "nested deeper"),
         ('a: 1\nb: "x\\ud83d"\n', 2, "half a character"),
         ('a: 1\n"\\ude00": 1\n', 2, "half a character"),
+        ('a: "\\U00110000"\n', None, "stands for no character"),
     ],
 )
-def test_what_is_not_plain_yaml_is_told_with_its_line(text: str, line: int, gist: str) -> None:
+def test_what_is_not_plain_yaml_is_told_with_its_line(text: str, line: int | None, gist: str) -> None:
     ((told_line, message),) = problems(text)
     assert gist in message
     assert told_line == line

@@ -269,7 +269,7 @@ async def test_the_delete_of_an_old_identifier_goes_the_way_of_the_new_ones_inse
 async def test_a_delete_that_is_not_sent_is_a_letter_where_the_insert_s_does_not_tell_of_it(
     again: bool, letters: set[int]
 ) -> None:
-    settling = Settling()
+    settling = Settling(most_consecutive=1)
     insert = settling.lane.add(intent("insert", "new"), settling.ack)
     delete = settling.lane.add(intent("delete", "old"), settling.ack)
     delete.record = insert.record
@@ -281,6 +281,7 @@ async def test_a_delete_that_is_not_sent_is_a_letter_where_the_insert_s_does_not
     assert {offset for offset, *_ in settling.letters.written} == letters
     assert len(settling.lane.backlog) == 0
     assert not settling.ack.owed
+    assert settling.halts == [], "one was refused"
 
 
 # --- attempts -------------------------------------------------------------------------------------------------------

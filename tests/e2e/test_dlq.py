@@ -72,6 +72,29 @@ async def test_what_is_refused_again_stays_open(kafka: Kafka, prefix: str, tmp_p
         assert people.found == people.expected
 
 
+async def test_who_has_a_new_identifier_is_written_and_the_old_one_deleted_when_their_letters_are_replayed(
+    kafka: Kafka, prefix: str, tmp_path: Path
+) -> None:
+    """The change of identifier was merged with a later one, that stands for both and knows nothing of the old one."""
+    async with Sandbox() as sandbox:
+        people = People(kafka, prefix, sandbox, tmp_path, count=3)
+        people.activation["identifier"] = {"external_id": "email"}
+        people.activation["fields"] = {"first_name": "name"}
+        people.activation["batch"] = {"max_wait": "2s"}
+        await people.catch_up()
+        sandbox.workspace("braze", prefix).faults = Faults(reject=("new@example.com",))
+        people.update(1, email="new@example.com")
+        people.update(1, name="Also new")
+        await people.catch_up()
+        assert len(kafka.read_all(people.dead_letters)) == 2
+        mend(people)
+
+        assert (await people.command("dlq", "replay")).status == 0
+
+        assert people.found.keys() == {row["email"] for row in people.expected.values()}
+        assert "no open dead letter" in (await people.command("dlq", "replay")).out
+
+
 async def test_filters_choose_and_only_what_was_chosen_is_done_with(kafka: Kafka, prefix: str, tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         people = await refused(kafka, prefix, sandbox, tmp_path)

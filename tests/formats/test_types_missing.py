@@ -62,6 +62,13 @@ def test_a_record_without_a_row_says_nothing_of_types(op: str, code: str) -> Non
     assert found.code == code
 
 
+@pytest.mark.parametrize(("op", "after"), [("d", None), ("c", {}), ("u", {"id": 1})])
+def test_what_may_be_of_a_row_halts(op: str, after: dict[str, Any] | None) -> None:
+    source = decoder({"id": "int"}, ["id", "ltv"])
+    with pytest.raises(TypesMissingError):
+        source.decode(Held(json.dumps({"before": None, "after": after, "op": op, "source": {}}).encode(), b'{"id":1}'))
+
+
 def test_a_row_halts_naming_all_columns_at_once() -> None:
     source = decoder({"id": "int"}, ["id", "ltv", "born", "gone"])
     with pytest.raises(TypesMissingError) as caught:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from email import message_from_bytes
 from email.message import Message
 
-from aiosmtpd.smtp import SMTP, Envelope
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class Inbox:
@@ -17,9 +17,12 @@ class Inbox:
     def __init__(self) -> None:
         self.port = 0
         self.taken: list[Envelope] = []
+        self.greeted: list[str | None] = []
+        """Who sent them, as they said."""
 
-    async def handle_DATA(self, _server: object, _session: object, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: object, session: Session, envelope: Envelope) -> str:  # noqa: N802
         self.taken.append(envelope)
+        self.greeted.append(session.host_name)
         return "250 taken"
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,11 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(targets, "TIMEOUT", LIMIT)
 
 
-async def test_a_mail_goes_out_over_smtp() -> None:
+@pytest.mark.parametrize(("host", "greeting"), [("sync.acme.eu", "sync.acme.eu"), ("sync-7d9f5", "[127.0.0.1]")])
+async def test_a_mail_goes_out_over_smtp(host: str, greeting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a word to DNS about this machine."""
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    monkeypatch.setattr(socket, "getfqdn", pytest.fail)
     async with inbox() as server:
         settings = Email(
             type="email",
@@ -42,6 +47,7 @@ async def test_a_mail_goes_out_over_smtp() -> None:
         await EmailTarget(settings, "acme").send(DIGEST)
     (envelope,), (message,) = server.taken, server.mails
     assert envelope.rcpt_tos == ["a@acme.eu", "b@acme.eu"]
+    assert server.greeted == [greeting]
     assert message["Subject"] == "stream-sync acme: gold: column_missing, 3 times"
     assert "more: stream-sync warnings list" in str(message.get_payload())
 

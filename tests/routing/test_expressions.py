@@ -48,6 +48,8 @@ def test_tells_its_text_and_the_columns_it_reads_in_order() -> None:
         ("now() > a and foo(b)", [0, 14]),
         ("case when foo(a) then bar(b) else c end", [10, 22]),
         ("a in (foo(1), b, now())", [6, 17]),
+        ("case foo(a) when 1 then 2 else now() end", [5, 31]),
+        ("case when a = 1 then foo(a) else foo(b) end", [21, 33]),
         ("lower(foo(a)) || foo(b)", [6, 17]),
         ("a between foo(1) and foo(2)", [10, 21]),
         (" and ".join(["foo(a)"] * 30), list(range(0, 110, 11))),

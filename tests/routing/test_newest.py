@@ -152,3 +152,6 @@ def test_a_delete_whose_row_lacks_a_column_is_settled_by_what_was_told_of_the_ro
 
     assert Fold().take(lacking).decided == Decided(unsettled="column_missing")
     assert Fold().take(created(ANN), lacking).deleted == ["1"]
+    moved = {"__debezium.newkey": b'{"id":2}'}
+    lacking = deleted({name: value for name, value in ANN.items() if name != "tier"}, headers=moved)
+    assert Fold().take(created(ANN), lacking).decided == Decided(unsettled="column_missing")

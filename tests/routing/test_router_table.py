@@ -324,6 +324,26 @@ ROWS = [
         "letter: TRANSFORMATION column_missing",
     ),
     row(
+        "where's column is gone in a d of a changed key, another person",
+        {},
+        [deleted(WITHOUT_TIER, headers={NEW_KEY: b'{"id":2}'})],
+        "nothing",
+        "nothing",
+        "letter: TRANSFORMATION column_missing",
+    ),
+    row(
+        "where's column is gone in a d of a changed key, the same person",
+        {"key": ["id", "org"]},
+        [deleted(WITHOUT_TIER, key=json_bytes({"id": 1, "org": 7}), headers={NEW_KEY: b'{"id":1,"org":8}'})],
+        "nothing",
+    ),
+    row(
+        "an identifier's column is gone in a d of a changed key that does not identify",
+        EMAIL,
+        [deleted({"id": 1, "name": "Ann"}, headers={NEW_KEY: b'{"id":2}'})],
+        "nothing",
+    ),
+    row(
         "an identifier's column is gone in a d whose key has it",
         ALL,
         [deleted({"name": "Ann"}, key=key_of(ANN))],

@@ -242,12 +242,14 @@ class Compiler:
 
     def _case(self, tree: exp.Expr, position: int | None) -> Node:
         _only(tree, "this", "ifs", "default")
-        parts = self._all(part for one in tree.args["ifs"] for part in (one.this, one.args["true"]))
-        branches = list(zip(parts[::2], parts[1::2], strict=True))
-        default = self.compile(tree.args["default"]) if tree.args.get("default") else constant(None, position)
+        parts = [part for one in tree.args["ifs"] for part in (one.this, one.args["true"])]
+        around = [part for part in (tree.this, tree.args.get("default")) if part is not None]
+        nodes = self._all((*parts, *around))
+        branches = list(zip(nodes[: len(parts) : 2], nodes[1 : len(parts) : 2], strict=True))
+        default = nodes[-1] if tree.args.get("default") else constant(None, position)
         if tree.this is None:
             return choice.searched_case(branches, default, position)
-        return choice.simple_case(self.compile(tree.this), branches, default, position)
+        return choice.simple_case(nodes[len(parts)], branches, default, position)
 
     def _cast(self, tree: exp.Expr, position: int | None) -> Node:
         _only(tree, "this", "to")
