@@ -68,6 +68,8 @@ class Letters:
         while True:
             error = await self._attempt(topic, record, value, headers)
             if error is None:
+                if topic.retention_ms < 0 and topic.name not in self._known:
+                    await self._partitions(topic)  # this letter made it, perhaps with an expiry
                 return
             if error.code() in _TOO_BIG and value is not None:
                 headers += [

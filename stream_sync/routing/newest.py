@@ -35,6 +35,9 @@ from stream_sync.routing.compilations import Compilations
 from stream_sync.routing.plan import Member, Notice, Person, Plan, Standing
 from stream_sync.routing.router import Router
 
+MOST_READERS = 10_000
+"""Of columns, each of its schema."""
+
 
 class Image(msgspec.Struct, gc=False):
     """One row as it is now. `older`: the columns that its newest change did not tell, with where they are read."""
@@ -244,6 +247,8 @@ class FoldedColumns:
             columns, row = image.at(name)
             reader = readers.get((columns, name, raw))
             if reader is None:
+                if len(readers) >= MOST_READERS:
+                    readers.clear()
                 reader = readers[columns, name, raw] = columns.raw(name) if raw else columns.reader(name)
             return reader(row)
 
