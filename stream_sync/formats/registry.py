@@ -129,7 +129,11 @@ class Registry:
                 raise _not_a_registry(answer)
             return answer
         status = answer.status
-        if status == 200:
+        if status == 200 and _is_page(answer.body):
+            if not self._answered:
+                raise _not_a_registry("it answers with a web page")
+            return "web_page"
+        elif status == 200:
             self._keep(self._known, schema_id, _read(answer.body))
             self._answered = True
         elif status == 404:
@@ -198,6 +202,11 @@ def _read(body: bytes) -> Node | ConverterError:
         return ConverterError("invalid_schema", f"its schema cannot be used: {error}")
     except (ValueError, RecursionError):
         return ConverterError("invalid_schema", "its schema is no Avro schema")
+
+
+def _is_page(body: bytes) -> bool:
+    """As of a proxy that wants somebody to log in."""
+    return body.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _is_own_error(body: bytes) -> bool:

@@ -244,9 +244,5 @@ def _tells_only_key(change: Change, key: frozenset[str]) -> bool:
     """Whether a delete's row before has nothing but its key, as a table without REPLICA IDENTITY FULL writes it."""
     if change.before is None:
         return False
-    others = [
-        value
-        for name, value in zip(change.columns.names, change.columns.wire(change.before), strict=True)
-        if name not in key
-    ]
+    others = change.columns.raws([name for name in change.columns.names if name not in key])(change.before)
     return bool(others) and all(value is None for value in others)

@@ -55,8 +55,9 @@ class Account:
     async def _exchange(self, method: Method, endpoint: str, path: str, body: bytes | None) -> Meaning:
         answer = await self._http.request(method, path, endpoint=endpoint, body=body, pace=self._pace)
         meaning = read(answer)
+        now = asyncio.get_running_loop().time()
         if isinstance(meaning, Throttled):
-            return self._quota.refused(asyncio.get_running_loop().time(), meaning.after)
+            return self._quota.refused(now, meaning.after)
         if not isinstance(meaning, Retry):
-            self._quota.taken()
+            self._quota.taken(now)
         return meaning

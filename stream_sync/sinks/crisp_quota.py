@@ -30,9 +30,10 @@ class Quota:
         """Whether the last that Crisp said is to wait."""
         return self._since is not None
 
-    def taken(self) -> None:
-        """Crisp looked at a request."""
-        self._since = None
+    def taken(self, now: float) -> None:
+        """Crisp looked at a request. During a wait it is one from before, and says nothing of it."""
+        if now >= self._until:
+            self._since = None
 
     def refused(self, now: float, asked: float | None) -> Throttled:
         """Crisp refused a request; `asked`: the seconds that it asked for, if it did."""

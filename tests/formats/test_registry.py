@@ -170,6 +170,7 @@ async def test_closing_ends_the_waiting() -> None:
         (web.Response(status=401), "schema_registry_refused"),
         (web.Response(status=403), "schema_registry_refused"),
         (web.Response(status=404, text="<html>"), "schema_registry_address"),
+        (web.Response(text="\n<!DOCTYPE html><title>Log in</title>"), "schema_registry_address"),
         (web.Response(status=302, headers={"Location": "http://169.254.169.254/"}), "schema_registry_address"),
         (web.Response(status=400), "schema_registry_address"),
         (web.Response(body=b" " * (5 << 20)), "schema_registry_address"),
@@ -184,6 +185,15 @@ async def test_what_only_a_person_can_mend_halts(answer: web.Response, reason: s
         assert "schema_registry" in str(caught.value)
         assert "hush" not in str(caught.value) + str(log.lines)
         assert isinstance(await fetched(found), Node)  # the next one who asks asks anew
+
+
+async def test_a_page_of_a_registry_that_gave_schemas_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "FIRST_WAIT", 0.001)
+    async with serving({7: SCHEMA, 8: SCHEMA}) as server, client(server) as (found, log):
+        await fetched(found)
+        server.failing = [web.Response(text="<html>Log in")]
+        assert isinstance(await fetched(found, SchemaId("id", 8)), Node)
+        assert log.told.is_set()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,19 @@ from stream_sync.rehearsal.comparison import Comparison
 from stream_sync.rehearsal.deciders import Activated, KeyLearner, Notices, decoder_of
 from stream_sync.rehearsal.history import Decider, History, Images
 from tests.rehearsal.rehearsed import rehearsed
-from tests.routing.table import ANN, BASIC, TRUNCATED, Read, created, deleted, json_bytes, key_of, tombstone, updated
+from tests.routing.table import (
+    ANN,
+    BASIC,
+    TRUNCATED,
+    Read,
+    created,
+    deleted,
+    flattened,
+    json_bytes,
+    key_of,
+    tombstone,
+    updated,
+)
 
 BEN = {**ANN, "id": 2}
 
@@ -114,6 +126,15 @@ def test_columns_without_types_halt_every_lane(tmp_path: Path) -> None:
 )
 def test_how_full_before_images_are(tmp_path: Path, read: Read, images: Images) -> None:
     assert Pass(rehearsed(tmp_path, mode="upsert")).take(read).history.images == images
+
+
+@pytest.mark.parametrize("mode", ["upsert", "mirror"])
+def test_a_flattened_row_that_is_deleted_shows_what_it_was(tmp_path: Path, mode: str) -> None:
+    found = rehearsed(tmp_path, mode=mode, where=None, source={"format": "flattened", "before": "key"})
+    gone = flattened({**dict.fromkeys(ANN), "id": 1}, __deleted="true")
+    told = Pass(found).take(flattened(ANN, __deleted="false"), gone, flattened(ANN, __deleted="true"))
+    assert (told.history.images.changes, told.deciders[0].halted) == (2, None)
+    assert told.counts == (1, 0, 2 if mode == "mirror" else 0)
 
 
 def test_a_row_without_a_column_that_is_read_counts_as_partial(tmp_path: Path) -> None:

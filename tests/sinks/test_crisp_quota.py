@@ -33,9 +33,18 @@ def test_waits_grow_and_after_five_minutes_the_quota_of_the_day_is_spent() -> No
 def test_one_request_that_is_taken_ends_it() -> None:
     quota = Quota()
     waits(quota, 0.0, 12)
-    quota.taken()
-    assert quota.still_refused(1.0) is None
+    quota.taken(4000.0)
+    assert not quota.is_refusing
     assert waits(quota, 5000.0, 2) == [("rate_limited", 5)] * 2
+
+
+def test_the_answer_to_a_request_from_before_ends_no_wait() -> None:
+    quota = Quota()
+    quota.refused(0.0, 6.0)
+    quota.taken(0.5)
+    assert quota.still_refused(1.0) == Throttled("rate_limited", 5.0)
+    quota.taken(6.0)
+    assert not quota.is_refusing
 
 
 def test_refusals_of_requests_that_were_under_way_together_count_as_one() -> None:
