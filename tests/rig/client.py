@@ -69,12 +69,7 @@ class Kafka:
         return topic.topic
 
     def _wait_for_leaders(self, topic: str, partitions: int) -> None:
-        deadline = time.monotonic() + LIMIT
-        while time.monotonic() < deadline:
-            with contextlib.suppress(KafkaException):
-                if len(self.end_offsets(topic)) == partitions:
-                    return
-        raise AssertionError(f"topic {topic} has no {partitions} partitions that answer within {LIMIT:.0f} s")
+        _wait(lambda: len(self.end_offsets(topic)) == partitions, f"{partitions} partitions of topic {topic} answer")
 
     def add_partitions(self, topic: str, total: int) -> None:
         """Returns when each partition's leader answers."""
@@ -91,12 +86,12 @@ class Kafka:
         wanted = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
         self._admin.incremental_alter_configs([wanted])[wanted].result(LIMIT)
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        deadline = time.monotonic() + LIMIT
-        while time.monotonic() < deadline:
+
+        def is_so() -> bool:
             found = self._admin.describe_configs([resource])[resource].result(LIMIT)
-            if all(found[name].value == value for name, value in config.items()):
-                return
-        raise AssertionError(f"topic {topic} is not configured so within {LIMIT:.0f} s")
+            return all(found[name].value == value for name, value in config.items())
+
+        _wait(is_so, f"topic {topic} is configured so")
 
     def topics(self) -> set[str]:
         """The names of all topics, Kafka's own left out."""
@@ -205,6 +200,16 @@ class Kafka:
         finally:
             client.close()
         return [place for place in places if place.offset >= 0]
+
+
+def _wait(is_so: Callable[[], bool], what: str) -> None:
+    """Returns when it is so; whatever Kafka refuses to say, it is asked again."""
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        with contextlib.suppress(KafkaException):
+            if is_so():
+                return
+    raise AssertionError(f"not within {LIMIT:.0f} s: {what}")
 
 
 def _insist(ask: Callable[[], Answer]) -> Answer:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from stream_sync.config.settings import Source
 from stream_sync.formats.decoder import open_decoder
-from stream_sync.model import Change, Decision, Intent, Mode, Nothing, Refused, Sent, Unseen, Value
+from stream_sync.model import Change, Decision, Intent, Mode, Nothing, Omitted, Refused, Sent, Unseen, Value
 from stream_sync.routing.expressions.expression import parse, parse_condition
 from stream_sync.routing.plan import IdentifierPart, Plan, Target
 from stream_sync.routing.router import Router
@@ -115,6 +115,10 @@ def flattened(row: Row, **added: str) -> Read:
 
 
 TRUNCATED = record("t", None, None, key=None)
+
+
+def skip_null(value: Value) -> Sent | Omitted:
+    return Omitted.NULL_SKIPPED if value is None else value
 
 
 def as_it_is(value: Value) -> Sent:

@@ -10,11 +10,11 @@ import pytest
 
 from stream_sync.config.settings import Source
 from stream_sync.formats.decoder import open_decoder
-from stream_sync.model import Change, Omitted, Sent, Value
+from stream_sync.model import Change, Sent, Value
 from stream_sync.routing.compiled import Compiled
 from stream_sync.routing.expressions.expression import EvaluationError, parse, parse_condition
 from stream_sync.routing.plan import Form, IdentifierPart, Person, Plan, Standing, Target, identifier_text
-from tests.routing.table import ANN, TYPES, Row, created
+from tests.routing.table import ANN, TYPES, Row, created, skip_null
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,6 @@ def test_what_identifies_nobody(value: object) -> None:
     with pytest.raises(EvaluationError, match="cast it to text") as error:
         identifier_text(value, False)
     assert str(value) not in str(error.value)
-
-
-def skip_null(value: Value) -> Sent | Omitted:
-    return Omitted.NULL_SKIPPED if value is None else value
 
 
 def rounded(value: Value) -> Sent:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from stream_sync.errors import HaltError
-from stream_sync.model import Change, Intent, Omitted, Refused, Sent, Value
+from stream_sync.model import Change, Intent, Refused
 from stream_sync.routing.plan import Target
 from tests.routing.table import (
     ANN,
@@ -24,6 +24,7 @@ from tests.routing.table import (
     json_bytes,
     key_of,
     record,
+    skip_null,
     tombstone,
     updated,
 )
@@ -41,10 +42,6 @@ BETTER = {**ANN, "ltv": 20}
 RENUMBERED = {**ANN, "id": 2}
 UNSEEN = {**ANN, "tier": UNAVAILABLE}
 WITHOUT_TIER = {name: value for name, value in ANN.items() if name != "tier"}
-
-
-def skip_null(value: Value) -> Sent | Omitted:
-    return Omitted.NULL_SKIPPED if value is None else value
 
 
 def row(what: str, setting: dict[str, Any], records: list[Read], *meant: str) -> Any:

@@ -20,7 +20,7 @@ class ExpressionError(ValueError):
         self.position = position
         """Where in the text, in characters from 0; None where no single place is to blame."""
         self.others: tuple[ExpressionError, ...] = ()
-        """What else is wrong with the same text; they have no others."""
+        """What else is wrong with the same text."""
 
 
 class EvaluationError(ValueError):
